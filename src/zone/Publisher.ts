@@ -1,0 +1,60 @@
+/**
+ * The only write path into the zone. HTTP publish, DNS UPDATE, heartbeat and
+ * anti-entropy all end here, so a rule checked here holds for every one of them.
+ */
+import { Context, type Effect, Schema } from "effect"
+import type { Name } from "../wire/Name.ts"
+import type { ContentRefused } from "./ContentPolicy.ts"
+import type { LimitExceeded } from "./Limits.ts"
+import type { StoreError } from "./RecordStore.ts"
+import type { TxtRecord } from "./TxtRecord.ts"
+import type { NotGranted, WriteGrant } from "./WriteGrant.ts"
+
+export type Change =
+  | { readonly _tag: "Add"; readonly record: TxtRecord }
+  | { readonly _tag: "DeleteValue"; readonly owner: Name; readonly value: string }
+  | { readonly _tag: "DeleteRrset"; readonly owner: Name }
+
+/** RFC 2136 §2.4, as far as TXT data decides it. */
+export type Prerequisite =
+  | { readonly _tag: "NameInUse"; readonly owner: Name }
+  | { readonly _tag: "NameNotInUse"; readonly owner: Name }
+  | { readonly _tag: "RrsetExists"; readonly owner: Name }
+  | { readonly _tag: "RrsetDoesNotExist"; readonly owner: Name }
+  | { readonly _tag: "RrsetEquals"; readonly owner: Name; readonly values: ReadonlyArray<string> }
+
+export class PrerequisiteFailed extends Schema.TaggedError<PrerequisiteFailed>()(
+  "PrerequisiteFailed",
+  { rcode: Schema.Literal("NXDOMAIN", "YXDOMAIN", "NXRRSET", "YXRRSET"), owner: Schema.String }
+) {}
+
+export interface WriteRequest {
+  readonly grant: WriteGrant
+  readonly changes: ReadonlyArray<Change>
+  readonly prerequisites?: ReadonlyArray<Prerequisite>
+}
+
+/** How many values were new, were given a new lifetime, and went. */
+export interface Applied {
+  readonly added: number
+  readonly refreshed: number
+  readonly removed: number
+}
+
+export type PublishError =
+  | NotGranted
+  | LimitExceeded
+  | ContentRefused
+  | PrerequisiteFailed
+  | StoreError
+
+export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
+  Publisher,
+  {
+    /**
+     * Applies all changes of one request, or none. When it succeeds they are durable and
+     * answered. Requests that arrive while a commit runs share the next one.
+     */
+    readonly apply: (request: WriteRequest) => Effect.Effect<Applied, PublishError>
+  }
+>() {}

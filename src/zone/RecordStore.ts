@@ -1,0 +1,66 @@
+/**
+ * The durable TXT records of the zone: rows, no rules. Only `zone/Publisher` and
+ * `zone/Cleanup` write. `layerMemory` is the reference; every adapter passes
+ * `test/zone/RecordStoreSuite.ts`. Arguments and results are plain data, so that an
+ * adapter may live on another thread.
+ */
+import { Context, type Effect, Schema, type Stream } from "effect"
+import type { Name } from "../wire/Name.ts"
+import type { StoredTxt } from "./TxtRecord.ts"
+
+/** Why the store could not do what it was asked; what it held before, it still holds. */
+export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
+  reason: Schema.Literal("disk-full", "io", "locked", "read-only", "corrupt", "closed", "other"),
+  message: Schema.String
+}) {}
+
+export type RowChange =
+  | { readonly _tag: "Put"; readonly row: StoredTxt }
+  | { readonly _tag: "Remove"; readonly owner: Name; readonly value: string }
+
+/** Position in the sync order (stored_ts in ms, owner, lower-case hex SHA-256 of the value). */
+export interface DigestCursor {
+  readonly storedTs: number
+  readonly owner: string
+  readonly valueHash: string
+}
+
+export interface DigestRow extends DigestCursor {
+  readonly expiresAt: number
+}
+
+export interface StoreUsage {
+  readonly databaseBytes: number
+  readonly walBytes: number
+  /** Rows whose lifetime is over but which no sweep has removed yet. */
+  readonly expiredRows: number
+}
+
+export class RecordStore extends Context.Tag("dnsmesh/zone/RecordStore")<
+  RecordStore,
+  {
+    /**
+     * Applies all changes in order, as one transaction, durable when it succeeds.
+     * Each `Put` gets a `stored_ts` above every earlier one: max(last + 1, now in ms).
+     */
+    readonly commit: (changes: ReadonlyArray<RowChange>) => Effect.Effect<void, StoreError>
+    /** Every row live at `now` (s), in batches, ordered by owner, then by last write. */
+    readonly live: (now: number) => Stream.Stream<ReadonlyArray<StoredTxt>, StoreError>
+    /** Removes at most `limit` rows that are over at `now` (s); yields how many went. */
+    readonly sweep: (now: number, limit: number) => Effect.Effect<number, StoreError>
+    /** Live rows strictly after `after`, in cursor order (UTF-8 byte order within a tie). */
+    readonly digest: (
+      after: DigestCursor,
+      limit: number,
+      now: number
+    ) => Effect.Effect<ReadonlyArray<DigestRow>, StoreError>
+    /** Every live row at the given owners. */
+    readonly rowsAt: (
+      owners: ReadonlyArray<Name>,
+      now: number
+    ) => Effect.Effect<ReadonlyArray<StoredTxt>, StoreError>
+    /** Succeeds when a write would become durable now; changes nothing. */
+    readonly probe: Effect.Effect<void, StoreError>
+    readonly usage: (now: number) => Effect.Effect<StoreUsage, StoreError>
+  }
+>() {}
