@@ -1,0 +1,38 @@
+/**
+ * Tells who asks what has changed in the zone, after it is durable and answered.
+ * Listeners run synchronously in order of subscription and must not throw or wait.
+ */
+import { Context, Effect, Layer, type Scope } from "effect"
+import type { RowChange } from "./RecordStore.ts"
+
+export interface ZoneChange {
+  /** `write`: somebody asked for it. `expiry`: lifetimes have run out; all changes are removals. */
+  readonly cause: "write" | "expiry"
+  readonly changes: ReadonlyArray<RowChange>
+}
+
+export type Listener = (change: ZoneChange) => void
+
+export class ChangeFeed extends Context.Tag("dnsmesh/zone/ChangeFeed")<
+  ChangeFeed,
+  {
+    /** Calls `listener` for every change until the scope closes. */
+    readonly subscribe: (listener: Listener) => Effect.Effect<void, never, Scope.Scope>
+    /** Only the publisher and the expiry of the answer index call this. */
+    readonly unsafeEmit: (change: ZoneChange) => void
+  }
+>() {
+  static readonly layer = Layer.sync(ChangeFeed, () => {
+    const listeners = new Set<Listener>()
+    return ChangeFeed.of({
+      subscribe: (listener) =>
+        Effect.acquireRelease(
+          Effect.sync(() => void listeners.add(listener)),
+          () => Effect.sync(() => void listeners.delete(listener))
+        ),
+      unsafeEmit: (change) => {
+        for (const listener of listeners) listener(change)
+      }
+    })
+  })
+}
