@@ -1,60 +1,136 @@
 /**
  * The only write path into the zone. HTTP publish, DNS UPDATE, heartbeat and
  * anti-entropy all end here, so a rule checked here holds for every one of them.
+ * Requests that arrive while a commit runs are decided together and share the next one.
  */
-import { Context, type Effect, Schema } from "effect"
-import type { Name } from "../wire/Name.ts"
-import type { ContentRefused } from "./ContentPolicy.ts"
-import type { LimitExceeded } from "./Limits.ts"
-import type { StoreError } from "./RecordStore.ts"
-import type { TxtRecord } from "./TxtRecord.ts"
-import type { NotGranted, WriteGrant } from "./WriteGrant.ts"
+import { Clock, Context, Duration, Effect, Exit, Layer, Metric, MetricBoundaries } from "effect"
+import { AnswerIndex } from "./AnswerIndex.ts"
+import { ChangeFeed } from "./ChangeFeed.ts"
+import { ContentPolicy } from "./ContentPolicy.ts"
+import { Draft } from "./Decide.ts"
+import { Limits } from "./Limits.ts"
+import { RecordStore, type RowChange, StoreError } from "./RecordStore.ts"
+import type { Applied, PublishError, WriteRequest } from "./WriteRequest.ts"
 
-export type Change =
-  | { readonly _tag: "Add"; readonly record: TxtRecord }
-  | { readonly _tag: "DeleteValue"; readonly owner: Name; readonly value: string }
-  | { readonly _tag: "DeleteRrset"; readonly owner: Name }
+/** Requests decided in one transaction at most. */
+const groupSize = 1024
 
-/** RFC 2136 §2.4, as far as TXT data decides it. */
-export type Prerequisite =
-  | { readonly _tag: "NameInUse"; readonly owner: Name }
-  | { readonly _tag: "NameNotInUse"; readonly owner: Name }
-  | { readonly _tag: "RrsetExists"; readonly owner: Name }
-  | { readonly _tag: "RrsetDoesNotExist"; readonly owner: Name }
-  | { readonly _tag: "RrsetEquals"; readonly owner: Name; readonly values: ReadonlyArray<string> }
+const commitSeconds = Metric.histogram(
+  "dmp_store_commit_seconds",
+  MetricBoundaries.fromIterable([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5]),
+  "Time one commit of the record store took, in seconds"
+)
+const commitRequests = Metric.histogram(
+  "dmp_store_commit_requests",
+  MetricBoundaries.fromIterable([1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024]),
+  "Write requests that shared one commit"
+)
 
-export class PrerequisiteFailed extends Schema.TaggedError<PrerequisiteFailed>()(
-  "PrerequisiteFailed",
-  { rcode: Schema.Literal("NXDOMAIN", "YXDOMAIN", "NXRRSET", "YXRRSET"), owner: Schema.String }
-) {}
-
-export interface WriteRequest {
-  readonly grant: WriteGrant
-  readonly changes: ReadonlyArray<Change>
-  readonly prerequisites?: ReadonlyArray<Prerequisite>
+interface Waiting {
+  readonly request: WriteRequest
+  readonly resume: (exit: Exit.Exit<Applied, PublishError>) => void
 }
-
-/** How many values were new, were given a new lifetime, and went. */
-export interface Applied {
-  readonly added: number
-  readonly refreshed: number
-  readonly removed: number
-}
-
-export type PublishError =
-  | NotGranted
-  | LimitExceeded
-  | ContentRefused
-  | PrerequisiteFailed
-  | StoreError
 
 export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
   Publisher,
   {
-    /**
-     * Applies all changes of one request, or none. When it succeeds they are durable and
-     * answered. Requests that arrive while a commit runs share the next one.
-     */
+    /** Applies all changes of one request, or none. When it succeeds they are durable and answered. */
     readonly apply: (request: WriteRequest) => Effect.Effect<Applied, PublishError>
   }
->() {}
+>() {
+  static readonly layer = Layer.scoped(
+    Publisher,
+    Effect.gen(function* () {
+      const zone = yield* AnswerIndex
+      const feed = yield* ChangeFeed
+      const limits = yield* Limits
+      const policy = yield* ContentPolicy
+      const store = yield* RecordStore
+      let waiting: Array<Waiting> = []
+      let wake: (() => void) | undefined
+      let open = true
+
+      const apply = (request: WriteRequest): Effect.Effect<Applied, PublishError> =>
+        Effect.async((resume) => {
+          if (!open) return resume(closed)
+          waiting.push({ request, resume })
+          wake?.()
+        })
+
+      // A macrotask: every socket that is readable delivers its request before the group closes.
+      const turn = Effect.async<void>((resume) => {
+        const handle = setImmediate(() => resume(Effect.void))
+        return Effect.sync(() => clearImmediate(handle))
+      })
+      const someoneWaits = Effect.async<void>((resume) => {
+        if (waiting.length > 0) return resume(Effect.void)
+        wake = () => {
+          wake = undefined
+          resume(Effect.void)
+        }
+        return Effect.sync(() => {
+          wake = undefined
+        })
+      })
+
+      const commit = Effect.fnUntraced(function* (group: ReadonlyArray<Waiting>) {
+        const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        const draft = new Draft(zone, now)
+        const rows: Array<RowChange> = []
+        const admitted: Array<{ readonly entry: Waiting; readonly applied: Applied }> = []
+        for (const entry of group) {
+          const decision = draft.decide(entry.request, { limits, policy })
+          if (decision._tag === "Left") entry.resume(Exit.fail(decision.left))
+          else {
+            rows.push(...decision.right.rows)
+            admitted.push({ entry, applied: decision.right.applied })
+          }
+        }
+        const committed = yield* Effect.exit(
+          rows.length === 0 ? Effect.void : store.commit(rows).pipe(timed)
+        )
+        if (Exit.isSuccess(committed)) {
+          zone.apply(rows)
+          if (rows.length > 0) {
+            commitRequests.unsafeUpdate(admitted.length, [])
+            feed.unsafeEmit({ cause: "write", changes: rows })
+          }
+        }
+        for (const { entry, applied } of admitted) entry.resume(Exit.as(committed, applied))
+      })
+
+      // A defect answers the group it met, and the next group is served all the same.
+      const commitGroup = Effect.suspend(() => {
+        const group = waiting.slice(0, groupSize)
+        waiting = waiting.slice(groupSize)
+        return Effect.catchAllCause(commit(group), (cause) =>
+          Effect.zipRight(
+            Effect.sync(() => group.forEach((entry) => entry.resume(Exit.failCause(cause)))),
+            Effect.logError("a group of writes met a defect", cause)
+          )
+        )
+      }).pipe(Effect.uninterruptible)
+
+      yield* Effect.addFinalizer(() =>
+        Effect.gen(function* () {
+          open = false
+          while (waiting.length > 0) yield* commitGroup
+        })
+      )
+      yield* someoneWaits.pipe(
+        Effect.zipRight(turn),
+        Effect.zipRight(commitGroup),
+        Effect.forever,
+        Effect.forkScoped
+      )
+      return Publisher.of({ apply })
+    })
+  )
+}
+
+const closed = Exit.fail(new StoreError({ reason: "closed", message: "the node is stopping" }))
+
+const timed = <A, E>(commit: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  Effect.flatMap(Effect.timed(commit), ([duration, result]) =>
+    Effect.as(Metric.update(commitSeconds, Duration.toSeconds(duration)), result)
+  )

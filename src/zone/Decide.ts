@@ -1,0 +1,203 @@
+/**
+ * Whether a write request is let in, and which rows it changes: every rule of the write
+ * path as one pure function over the live RRsets.
+ */
+import { Either } from "effect"
+import type { Name } from "../wire/Name.ts"
+import { ContentRefused, type ContentPolicy } from "./ContentPolicy.ts"
+import {
+  charactersBroken,
+  LimitExceeded,
+  type LimitsShape,
+  rrBytes,
+  sizeBroken,
+  ttlBroken
+} from "./Limits.ts"
+import type { LiveZone } from "./LiveZone.ts"
+import {
+  type Applied,
+  type Change,
+  PrerequisiteFailed,
+  type Prerequisite,
+  type PublishError,
+  type WriteRequest
+} from "./WriteRequest.ts"
+import type { RowChange } from "./RecordStore.ts"
+import type { TxtRecord } from "./TxtRecord.ts"
+import { NotGranted, type WriteGrant } from "./WriteGrant.ts"
+
+export interface Rules {
+  readonly limits: LimitsShape
+  readonly policy: ContentPolicy["Type"]
+}
+
+/** Live values by text, with the second each ends, in order of last write. */
+type Rrset = ReadonlyMap<string, number>
+
+export interface Decision {
+  readonly rows: ReadonlyArray<RowChange>
+  readonly applied: Applied
+}
+
+/**
+ * The zone as the requests of one group see it: the live RRsets with the changes of the
+ * requests before laid over them.
+ */
+export class Draft {
+  readonly #zone: LiveZone
+  readonly #now: number
+  readonly #changed = new Map<Name, Rrset>()
+
+  constructor(zone: LiveZone, now: number) {
+    this.#zone = zone
+    this.#now = now
+  }
+
+  rrset(owner: Name): Rrset {
+    return (
+      this.#changed.get(owner) ??
+      new Map(this.#zone.live(owner, this.#now).map((txt) => [txt.value, txt.expiresAt]))
+    )
+  }
+
+  /** Decides `request` at this draft; the draft moves on only when it is let in. */
+  decide(request: WriteRequest, rules: Rules): Either.Either<Decision, PublishError> {
+    const attempt = new Attempt(this, request.grant, rules, this.#now)
+    return Either.gen(function* () {
+      for (const condition of request.prerequisites ?? []) yield* attempt.require(condition)
+      for (const change of request.changes) yield* attempt.change(change)
+      return attempt
+    }).pipe(
+      Either.map((done) => {
+        for (const [owner, rrset] of done.touched) this.#changed.set(owner, rrset)
+        return { rows: done.rows, applied: done.applied }
+      })
+    )
+  }
+}
+
+/** One request on its way through: its own changes over the draft, thrown away if it fails. */
+class Attempt {
+  readonly touched = new Map<Name, Map<string, number>>()
+  readonly rows: Array<RowChange> = []
+  readonly applied = { added: 0, refreshed: 0, removed: 0 }
+  readonly #draft: Draft
+  readonly #grant: WriteGrant
+  readonly #rules: Rules
+  readonly #now: number
+
+  constructor(draft: Draft, grant: WriteGrant, rules: Rules, now: number) {
+    this.#draft = draft
+    this.#grant = grant
+    this.#rules = rules
+    this.#now = now
+  }
+
+  /** RFC 2136 §3.2, against the zone before this request. */
+  require(condition: Prerequisite): Either.Either<void, PrerequisiteFailed> {
+    const { owner } = condition
+    const held = this.#draft.rrset(owner)
+    const failed = (rcode: PrerequisiteFailed["rcode"]) =>
+      Either.left(new PrerequisiteFailed({ rcode, owner }))
+    switch (condition._tag) {
+      case "NameInUse":
+        return held.size > 0 ? Either.void : failed("NXDOMAIN")
+      case "NameNotInUse":
+        return held.size === 0 ? Either.void : failed("YXDOMAIN")
+      case "RrsetExists":
+        return held.size > 0 ? Either.void : failed("NXRRSET")
+      case "RrsetDoesNotExist":
+        return held.size === 0 ? Either.void : failed("YXRRSET")
+      case "RrsetEquals": {
+        const wanted = new Set(condition.values)
+        return wanted.size === held.size && [...wanted].every((value) => held.has(value))
+          ? Either.void
+          : failed("NXRRSET")
+      }
+    }
+  }
+
+  change(change: Change): Either.Either<void, PublishError> {
+    const owner = change._tag === "Add" ? change.record.owner : change.owner
+    const operation = change._tag === "Add" ? "add" : "delete"
+    if (!this.#grant.allows(operation, owner))
+      return Either.left(new NotGranted({ operation, owner }))
+    switch (change._tag) {
+      case "Add":
+        return this.#add(change.record)
+      case "DeleteValue":
+        return Either.right(this.#remove(owner, change.value))
+      case "DeleteRrset":
+        for (const value of [...this.#rrset(owner).keys()]) this.#remove(owner, value)
+        return Either.void
+    }
+  }
+
+  #add(record: TxtRecord): Either.Either<void, PublishError> {
+    const { limits, policy } = this.#rules
+    const { owner, value } = record
+    const held = this.#rrset(owner)
+    const general = this.#capBroken(record, limits.maxTtl, limits.maxValueBytes)
+    const fixed = this.#roomBroken(held, value) ?? charactersBroken(value)
+    if (general === undefined && fixed !== undefined) return Either.left(fixed)
+    // Signatures are costly, so the policy comes last; only it can lift the two general caps.
+    const verdict = policy.judge(owner, value, this.#now, this.#grant)
+    if (verdict instanceof ContentRefused) return Either.left(general ?? verdict)
+    const broken =
+      this.#capBroken(
+        record,
+        verdict.maxTtl ?? limits.maxTtl,
+        verdict.maxValueBytes ?? limits.maxValueBytes
+      ) ?? fixed
+    if (broken !== undefined) return Either.left(broken)
+
+    if (verdict.supersedes !== undefined)
+      for (const other of [...held.keys()])
+        if (other !== value && verdict.supersedes(other)) this.#remove(owner, other)
+    this.#put(record, held.get(value))
+    return Either.void
+  }
+
+  #capBroken(record: TxtRecord, maxTtl: number, maxBytes: number): LimitExceeded | undefined {
+    const { limits } = this.#rules
+    const ttl = this.#grant.ignoresTtlCap ? undefined : ttlBroken({ ...limits, maxTtl }, record.ttl)
+    return ttl ?? sizeBroken(maxBytes, record.value)
+  }
+
+  #roomBroken(held: Rrset, value: string): LimitExceeded | undefined {
+    if (held.has(value)) return undefined
+    const { maxValuesPerName, maxRrsetBytes } = this.#rules.limits
+    if (maxValuesPerName > 0 && held.size >= maxValuesPerName)
+      return new LimitExceeded({ limit: "values-per-name", cap: maxValuesPerName })
+    let octets = rrBytes(value)
+    for (const other of held.keys()) octets += rrBytes(other)
+    return octets > maxRrsetBytes
+      ? new LimitExceeded({ limit: "rrset-bytes", cap: maxRrsetBytes })
+      : undefined
+  }
+
+  #rrset(owner: Name): Map<string, number> {
+    const known = this.touched.get(owner)
+    if (known !== undefined) return known
+    const copy = new Map(this.#draft.rrset(owner))
+    this.touched.set(owner, copy)
+    return copy
+  }
+
+  #put(record: TxtRecord, held: number | undefined): void {
+    const asked = this.#now + record.ttl
+    const expiresAt = this.#grant.mayShorten ? asked : Math.max(asked, held ?? 0)
+    const rrset = this.#rrset(record.owner)
+    rrset.delete(record.value)
+    rrset.set(record.value, expiresAt)
+    this.rows.push({ _tag: "Put", row: { ...record, createdAt: this.#now, expiresAt } })
+    if (held === undefined) this.applied.added++
+    else this.applied.refreshed++
+  }
+
+  #remove(owner: Name, value: string): void {
+    if (!this.#rrset(owner).delete(value)) return
+    this.rows.push({ _tag: "Remove", owner, value })
+    this.applied.removed++
+  }
+}
