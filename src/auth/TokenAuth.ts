@@ -1,0 +1,41 @@
+/**
+ * What the HTTP front asks about a per-user token. `auth/Tokens` answers from the token
+ * store; a node without one refuses every token. A grant never reaches past its token's scope.
+ */
+import { Context, Data, Effect, Layer } from "effect"
+import type { StoreError } from "../zone/RecordStore.ts"
+import type { WriteGrant } from "../zone/WriteGrant.ts"
+
+export type TokenOperation = "publish" | "delete"
+
+export type Denial =
+  /** The token is malformed, unknown, expired or revoked: 401. */
+  | { readonly _tag: "Unauthorized" }
+  /** The token lives, but not for this owner or operation: 403. `reason` is shown to the client. */
+  | { readonly _tag: "Forbidden"; readonly reason: string }
+  /** The token's own bucket is empty: 429. `retryAfter` in whole seconds, at least 1. */
+  | { readonly _tag: "Throttled"; readonly retryAfter: number }
+
+export class TokenDenied extends Data.TaggedError("TokenDenied")<{ readonly denial: Denial }> {}
+
+export class TokenAuth extends Context.Tag("dnsmesh/auth/TokenAuth")<
+  TokenAuth,
+  {
+    /**
+     * The grant `token` gives for one write. `owner` is the name as the client spelled it,
+     * not yet checked; `remote` is the client's address, for the audit. A `StoreError`
+     * says that the token store could not be asked.
+     */
+    readonly authorize: (
+      token: string,
+      operation: TokenOperation,
+      owner: string,
+      remote: string
+    ) => Effect.Effect<WriteGrant, TokenDenied | StoreError>
+  }
+>() {
+  /** No token store: every user token is unknown. */
+  static readonly layerRefuseAll = Layer.succeed(TokenAuth, {
+    authorize: () => Effect.fail(new TokenDenied({ denial: { _tag: "Unauthorized" } }))
+  })
+}
