@@ -1,0 +1,93 @@
+/** Where the DNS door listens and how much it takes in. */
+import { Config, Context, Layer, Option } from "effect"
+import * as NetworkSetting from "../runtime/NetworkSetting.ts"
+import * as Setting from "../runtime/Setting.ts"
+
+const count = { min: 1, max: 1_000_000 }
+
+export const settings = {
+  hosts: NetworkSetting.bindHosts("DMP_DNS_HOST", {
+    about:
+      "Addresses on which DNS listens, UDP and TCP. Unset, IPv6 is listened on as well where the kernel has it."
+  }),
+  port: NetworkSetting.port("DMP_DNS_PORT", { about: "Port of DNS, UDP and TCP.", default: 5353 }),
+  rate: Setting.number("DMP_DNS_RATE", {
+    about: "Queries per second and source address; 0 lifts the limit.",
+    min: 0,
+    max: 1_000_000,
+    default: 50
+  }),
+  burst: Setting.number("DMP_DNS_BURST", {
+    about: "Queries a source address may send at once; 0 lifts the limit.",
+    min: 0,
+    max: 1_000_000,
+    default: 200
+  }),
+  maxConcurrency: Setting.integer("DMP_DNS_MAX_CONCURRENCY", {
+    ...count,
+    about: "Messages being worked on at once, UDP and TCP together; more are shed and counted.",
+    default: 128
+  }),
+  udpPayload: Setting.integer("DMP_DNS_UDP_PAYLOAD", {
+    about: "Largest UDP answer in bytes, whatever the client offers; longer ones go over TCP.",
+    min: 512,
+    max: 4096,
+    default: 1232
+  }),
+  maxTcpConnections: Setting.optional("DMP_DNS_MAX_TCP_CONNECTIONS", {
+    about: "Open DNS connections, all sources together.",
+    defaultText: "(8 × DMP_DNS_MAX_CONCURRENCY, at least 256)",
+    accepts: "a whole number from 1 to 1000000",
+    parse: (text) =>
+      /^[0-9]{1,7}$/.test(text) && Number(text) >= 1 && Number(text) <= 1_000_000
+        ? Option.some(Number(text))
+        : Option.none()
+  }),
+  maxTcpPerSource: Setting.integer("DMP_DNS_MAX_TCP_PER_SOURCE", {
+    ...count,
+    about: "Open DNS connections of one source address.",
+    default: 64
+  }),
+  tcpIdleTimeout: Setting.seconds("DMP_DNS_TCP_IDLE_TIMEOUT", {
+    about: "Seconds after which a DNS connection without a query is closed.",
+    min: 0.1,
+    max: 3600,
+    default: 10
+  }),
+  tcpMessageTimeout: Setting.seconds("DMP_DNS_TCP_MESSAGE_TIMEOUT", {
+    about: "Seconds a client has to send one whole message, or to take in one answer, over TCP.",
+    min: 0.1,
+    max: 3600,
+    default: 10
+  })
+}
+
+export interface DnsConfigShape {
+  readonly hosts: ReadonlyArray<string>
+  readonly port: number
+  /** Tokens per second and source; 0 lifts the limit. */
+  readonly rate: number
+  readonly burst: number
+  readonly maxConcurrency: number
+  /** Octets. */
+  readonly udpPayload: number
+  readonly maxTcpConnections: number
+  readonly maxTcpPerSource: number
+  /** Seconds. */
+  readonly tcpIdleTimeout: number
+  /** Seconds. */
+  readonly tcpMessageTimeout: number
+}
+
+export const config: Config.Config<DnsConfigShape> = Setting.all(settings).pipe(
+  Config.map((read) => ({
+    ...read,
+    maxTcpConnections: Option.getOrElse(read.maxTcpConnections, () =>
+      Math.max(8 * read.maxConcurrency, 256)
+    )
+  }))
+)
+
+export class DnsConfig extends Context.Tag("dnsmesh/dns/DnsConfig")<DnsConfig, DnsConfigShape>() {
+  static readonly layer = Layer.effect(DnsConfig, config)
+}
