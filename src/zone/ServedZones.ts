@@ -4,8 +4,8 @@
  */
 import { type Answer, encode } from "dns-packet"
 import { Option } from "effect"
-import { type as rrType } from "../wire/Codes.ts"
-import { type Name, parentKey, toWireKey, type WireKey } from "../wire/Name.ts"
+import { rrClass, type as rrType } from "../wire/Codes.ts"
+import { type Name, parentKey, toWireKey, unsafeWireKey, type WireKey } from "../wire/Name.ts"
 import type { ZoneConfigShape } from "./ZoneConfig.ts"
 
 export interface StaticRrset {
@@ -14,6 +14,8 @@ export interface StaticRrset {
   readonly ttl: number
   /** Without RDLENGTH, uncompressed. */
   readonly rdatas: ReadonlyArray<Buffer>
+  /** Whole records for the additional section: addresses of name servers in the zone. */
+  readonly additional?: ReadonlyArray<Buffer>
 }
 
 export interface ServedZone {
@@ -86,6 +88,9 @@ export const serve = (
     for (let at = owner; at !== apex && parentKey(at) !== apex; at = parentKey(at))
       between.add(parentKey(at))
   }
+  const servers = byOwner.get(apex)?.get(rrType.NS)
+  if (servers !== undefined)
+    byOwner.get(apex)?.set(rrType.NS, { ...servers, additional: glue(servers.rdatas, byOwner) })
   return {
     apex,
     name,
@@ -96,6 +101,26 @@ export const serve = (
     emptyNonTerminals: between
   }
 }
+
+/** Address records of the name servers that have them here, owner name and all. */
+const glue = (
+  servers: ReadonlyArray<Buffer>,
+  byOwner: ReadonlyMap<WireKey, ReadonlyMap<number, StaticRrset>>
+): ReadonlyArray<Buffer> =>
+  servers.flatMap((server) => {
+    const owner = unsafeWireKey(server.toString("latin1", 0, server.length - 1))
+    return [rrType.A, rrType.AAAA].flatMap((type) => {
+      const rrset = byOwner.get(owner)?.get(type)
+      return (rrset?.rdatas ?? []).map((rdata) => {
+        const fixed = Buffer.alloc(10)
+        fixed.writeUInt16BE(type, 0)
+        fixed.writeUInt16BE(rrClass.IN, 2)
+        fixed.writeUInt32BE(rrset?.ttl ?? 0, 4)
+        fixed.writeUInt16BE(rdata.length, 8)
+        return Buffer.concat([server, fixed, rdata])
+      })
+    })
+  })
 
 /**
  * The zones of the configuration. Where no name server is named the zone itself is one; the

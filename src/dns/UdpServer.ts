@@ -1,0 +1,73 @@
+/** One bound UDP socket: datagrams in, datagrams out, nothing decided here. */
+import { createSocket, type Socket } from "node:dgram"
+import { isIPv6 } from "node:net"
+import { Effect, type Scope } from "effect"
+import { bindFailed, type BindFailed } from "../runtime/BindFailed.ts"
+import { countDrop } from "./DnsMetrics.ts"
+import type { PipelineShape } from "./Pipeline.ts"
+
+const receiveBuffer = 4 * 1024 * 1024
+
+export interface Endpoint {
+  readonly host: string
+  readonly port: number
+  /** For `::` beside an IPv4 address of its own. */
+  readonly ipv6Only: boolean
+}
+
+const acquire = ({ host, port, ipv6Only }: Endpoint): Effect.Effect<Socket, BindFailed> =>
+  Effect.async((resume) => {
+    const socket = createSocket({
+      type: isIPv6(host) ? "udp6" : "udp4",
+      ipv6Only,
+      recvBufferSize: receiveBuffer,
+      // Addresses here are literals; a synchronous lookup saves a tick per reply.
+      lookup: (address, _options, done) => done(null, address, isIPv6(address) ? 6 : 4)
+    })
+    socket.once("error", (cause) => {
+      socket.close()
+      resume(bindFailed("DNS/UDP", host, port, cause))
+    })
+    socket.bind({ address: host, port, exclusive: true }, () => {
+      socket.removeAllListeners("error")
+      // An unreachable client is no reason to stop.
+      socket.on("error", () => countDrop("send_error"))
+      resume(Effect.succeed(socket))
+    })
+  })
+
+const release = (socket: Socket): Effect.Effect<void> =>
+  Effect.async((resume) => {
+    socket.close(() => resume(Effect.void))
+  })
+
+const mapped = "::ffff:"
+
+/** Binds; yields the port it got and what starts and stops the reading. */
+export const bind = (
+  endpoint: Endpoint
+): Effect.Effect<
+  {
+    readonly port: number
+    readonly serve: (pipeline: PipelineShape) => Effect.Effect<void, never, Scope.Scope>
+  },
+  BindFailed,
+  Scope.Scope
+> =>
+  Effect.map(Effect.acquireRelease(acquire(endpoint), release), (socket) => ({
+    port: socket.address().port,
+    serve: (pipeline) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          socket.on("message", (message, remote) => {
+            const address = remote.address.startsWith(mapped)
+              ? remote.address.slice(mapped.length)
+              : remote.address
+            pipeline.accept(message, { address, transport: "udp" }, (reply) =>
+              socket.send(reply, remote.port, remote.address)
+            )
+          })
+        }),
+        () => Effect.sync(() => socket.removeAllListeners("message"))
+      )
+  }))

@@ -1,0 +1,117 @@
+/**
+ * Writes a reply to a read query into one reused buffer. Invariant: `bytes[0, length)` is a
+ * whole message after `finish`; a section's records are written between `begin` and it.
+ */
+import { flag, rrClass, type as rrType } from "./Codes.ts"
+
+/** Octets of a message over TCP (RFC 1035 §4.2.2). */
+export const maxMessage = 65_535
+
+const ownerIsQuestion = 0xc00c
+
+export class ReplyWriter {
+  readonly bytes = Buffer.allocUnsafeSlow(maxMessage)
+  length = 12
+  #answers = 0
+  #authorities = 0
+  #additionals = 0
+
+  /** Starts a reply to `query`, echoing its ID, opcode, RD and its question as it came (0x20). */
+  begin(query: Buffer, questionEnd: number, flags: number, rcode: number): void {
+    const { bytes } = this
+    query.copy(bytes, 0, 0, questionEnd)
+    bytes.writeUInt16BE(
+      flag.QR | flags | (query.readUInt16BE(2) & (0x7800 | flag.RD)) | (rcode & 15),
+      2
+    )
+    bytes.writeUInt16BE(questionEnd > 12 ? 1 : 0, 4)
+    this.length = questionEnd
+    this.#answers = 0
+    this.#authorities = 0
+    this.#additionals = 0
+  }
+
+  /** A TXT record at the question's name: `octets` in strings of 255 (RFC 1035 §3.3.14). */
+  txt(octets: string, ttl: number): void {
+    const { bytes } = this
+    const size = octets.length
+    let at = this.#fixed(ownerIsQuestion, rrType.TXT, ttl)
+    if (size <= 255) {
+      bytes.writeUInt16BE(size + 1, at)
+      bytes[at + 2] = size
+      bytes.write(octets, at + 3, "latin1")
+      at += 3 + size
+    } else {
+      bytes.writeUInt16BE(size + Math.ceil(size / 255), at)
+      at += 2
+      for (let from = 0; from < size; from += 255) {
+        const length = Math.min(255, size - from)
+        bytes[at] = length
+        bytes.write(octets.slice(from, from + length), at + 1, "latin1")
+        at += 1 + length
+      }
+    }
+    this.length = at
+    this.#answers++
+  }
+
+  /** A record in the answer section, owned by the question's name. */
+  answer(type: number, ttl: number, rdata: Buffer): void {
+    this.#rdata(this.#fixed(ownerIsQuestion, type, ttl), rdata)
+    this.#answers++
+  }
+
+  /** A record in the authority section, owned by the name at `owner` octets into the message. */
+  authority(owner: number, type: number, ttl: number, rdata: Buffer): void {
+    this.#rdata(this.#fixed(0xc000 | owner, type, ttl), rdata)
+    this.#authorities++
+  }
+
+  /** A whole record, owner name included, in the additional section. */
+  additional(record: Buffer): void {
+    record.copy(this.bytes, this.length)
+    this.length += record.length
+    this.#additionals++
+  }
+
+  /** The OPT record (RFC 6891 §6.1.2); `options` already in wire form. Must be the last record. */
+  opt(payload: number, extendedRcode: number, dnssecOk: boolean, options: Buffer): void {
+    const { bytes } = this
+    let at = this.length
+    bytes[at] = 0
+    bytes.writeUInt16BE(rrType.OPT, at + 1)
+    bytes.writeUInt16BE(payload, at + 3)
+    bytes[at + 5] = extendedRcode >> 4
+    bytes[at + 6] = 0
+    bytes.writeUInt16BE(dnssecOk ? 0x8000 : 0, at + 7)
+    bytes.writeUInt16BE(options.length, at + 9)
+    at += 11
+    options.copy(bytes, at)
+    this.length = at + options.length
+    this.#additionals++
+  }
+
+  /** A copy of the message, to be sent. */
+  finish(): Buffer {
+    const { bytes } = this
+    bytes.writeUInt16BE(this.#answers, 6)
+    bytes.writeUInt16BE(this.#authorities, 8)
+    bytes.writeUInt16BE(this.#additionals, 10)
+    return Buffer.from(bytes.subarray(0, this.length))
+  }
+
+  #fixed(owner: number, type: number, ttl: number): number {
+    const { bytes, length } = this
+    bytes.writeUInt16BE(owner, length)
+    bytes.writeUInt16BE(type, length + 2)
+    bytes.writeUInt16BE(rrClass.IN, length + 4)
+    bytes.writeUInt32BE(ttl, length + 6)
+    return length + 10
+  }
+
+  #rdata(at: number, rdata: Buffer): void {
+    this.bytes.writeUInt16BE(rdata.length, at)
+    rdata.copy(this.bytes, at + 2)
+    this.length = at + 2 + rdata.length
+  }
+}
