@@ -61,7 +61,8 @@ export class Lookup {
     if (apex || type !== rrType.TXT || alive || (node !== undefined && node.below > 0))
       return "nodata"
     if (types !== undefined || zone.emptyNonTerminals.has(key)) return "nodata"
-    return labelCount === zone.labelCount + 1 && structuralParent.test(key.slice(1))
+    return labelCount === zone.labelCount + 1 &&
+      structuralParent.test(key.slice(1, 1 + key.charCodeAt(0)))
       ? "nodata"
       : "nxdomain"
   }
