@@ -1,0 +1,76 @@
+/**
+ * The durable TSIG keys. Who a subject belongs to is not decided here but by
+ * `auth/OwnershipStore`, before a key is put. `layerMemory` is the reference; every adapter
+ * passes `test/auth/TsigKeyStoreSuite.ts`. Arguments and results are plain data, so that an
+ * adapter may live on another thread.
+ */
+import { Context, Effect, Layer } from "effect"
+import type { StoreError } from "../zone/RecordStore.ts"
+import { canonicalName, type TsigKey } from "./TsigKey.ts"
+
+export interface TsigKeyStoreShape {
+  /** Another number than before once anybody, this process or another, has written. Cheap. */
+  readonly revision: Effect.Effect<number, StoreError>
+  /** Every key, dead ones included, by name. */
+  readonly list: Effect.Effect<ReadonlyArray<TsigKey>, StoreError>
+  readonly find: (name: string) => Effect.Effect<TsigKey | undefined, StoreError>
+  /** Inserts `key`, or overwrites the one of its name: the old secret is dead at once. */
+  readonly put: (key: TsigKey) => Effect.Effect<void, StoreError>
+  /** False when there is no such key or it was revoked before. */
+  readonly revoke: (name: string) => Effect.Effect<boolean, StoreError>
+  /** How many keys were revoked. */
+  readonly revokeSubject: (subject: string) => Effect.Effect<number, StoreError>
+  /** False when there is no such key. */
+  readonly rescope: (
+    name: string,
+    allowedSuffixes: ReadonlyArray<string>
+  ) => Effect.Effect<boolean, StoreError>
+  /** Forgets keys that are revoked, or were over at `before` (s); yields how many. */
+  readonly purge: (before: number) => Effect.Effect<number, StoreError>
+}
+
+const memory = (keys: Map<string, TsigKey>): TsigKeyStoreShape => {
+  let revision = 0
+  const write = (key: TsigKey): void => {
+    revision++
+    keys.set(key.name, key)
+  }
+  const revokeWhere = (matches: (key: TsigKey) => boolean): number => {
+    const found = [...keys.values()].filter((key) => !key.revoked && matches(key))
+    for (const key of found) write({ ...key, revoked: true })
+    return found.length
+  }
+  return {
+    revision: Effect.sync(() => revision),
+    list: Effect.sync(() =>
+      [...keys.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0))
+    ),
+    find: (name) => Effect.sync(() => keys.get(canonicalName(name))),
+    put: (key) => Effect.sync(() => write({ ...key, name: canonicalName(key.name) })),
+    revoke: (name) => Effect.sync(() => revokeWhere((key) => key.name === canonicalName(name)) > 0),
+    revokeSubject: (subject) =>
+      Effect.sync(() => revokeWhere((key) => subject !== "" && key.subject === subject)),
+    rescope: (name, allowedSuffixes) =>
+      Effect.sync(() => {
+        const key = keys.get(canonicalName(name))
+        if (key !== undefined) write({ ...key, allowedSuffixes })
+        return key !== undefined
+      }),
+    purge: (before) =>
+      Effect.sync(() => {
+        const over = [...keys.values()].filter(
+          (key) => key.revoked || (key.expiresAt !== 0 && key.expiresAt <= before)
+        )
+        for (const key of over) keys.delete(key.name)
+        if (over.length > 0) revision++
+        return over.length
+      })
+  }
+}
+
+export class TsigKeyStore extends Context.Tag("dnsmesh/auth/TsigKeyStore")<
+  TsigKeyStore,
+  TsigKeyStoreShape
+>() {
+  static readonly layerMemory = Layer.sync(TsigKeyStore, () => memory(new Map()))
+}

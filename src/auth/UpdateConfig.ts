@@ -1,0 +1,103 @@
+/** What DNS UPDATE takes, from whom, and how much of it. */
+import { Config, Context, Layer, type Option } from "effect"
+import * as Setting from "../runtime/Setting.ts"
+import type { ScopeWidth } from "./NameScope.ts"
+
+const rate = { min: 0, max: 1_000_000 }
+
+export const settings = {
+  updateEnabled: Setting.boolean("DMP_DNS_UPDATE_ENABLED", {
+    about: "Takes DNS UPDATE: signed with TSIG keys, and unsigned claims.",
+    default: false
+  }),
+  looseScope: Setting.boolean("DMP_TSIG_LOOSE_SCOPE", {
+    about:
+      "New TSIG keys may write the whole zone. For nodes whose users all trust each other; wins over DMP_TSIG_TIGHT_SCOPE.",
+    default: false
+  }),
+  tightScope: Setting.boolean("DMP_TSIG_TIGHT_SCOPE", {
+    about: "New TSIG keys may write their holder's own names only, so no messages to others.",
+    default: false
+  }),
+  keyRate: Setting.number("DMP_TSIG_RATE", {
+    ...rate,
+    about: "Signed updates per second and key; 0 lifts the limit.",
+    default: 50
+  }),
+  keyBurst: Setting.number("DMP_TSIG_BURST", {
+    ...rate,
+    about: "Signed updates a key may send at once; one long message takes some 45.",
+    default: 500
+  }),
+  sealKeyFile: Setting.optionalPath("DMP_TSIG_SEAL_KEY_FILE", {
+    about:
+      "File of 32 random bytes, raw or as 64 hex digits, that seals TSIG secrets in their database. Keep it out of the backups of that database."
+  }),
+  claimProvider: Setting.boolean("DMP_CLAIM_PROVIDER", {
+    about: "Takes unsigned claims for everybody in the served zone.",
+    default: true
+  }),
+  receiverClaims: Setting.boolean("DMP_RECEIVER_CLAIM_NOTIFICATIONS", {
+    about: "Takes unsigned claims for registered users where DMP_CLAIM_PROVIDER is off.",
+    default: false
+  }),
+  claimMaxTtl: Setting.integer("DMP_CLAIM_MAX_TTL", {
+    about: "Longest life of an unsigned claim, in seconds; 0 leaves it to the claim's own end.",
+    min: 0,
+    max: 2_592_000,
+    default: 86_400
+  }),
+  claimRate: Setting.number("DMP_CLAIM_RATE_PER_USER_PER_SEC", {
+    ...rate,
+    about: "Unsigned claims per second and recipient from one source network; 0 lifts the limit.",
+    default: 0.5
+  }),
+  claimBurst: Setting.number("DMP_CLAIM_RATE_BURST", {
+    ...rate,
+    about: "Unsigned claims for one recipient that one source network may send at once.",
+    default: 30
+  }),
+  claimUdpRate: Setting.number("DMP_CLAIM_UDP_RATE", {
+    ...rate,
+    about:
+      "Unsigned claims per second taken over UDP, where addresses can be forged, all sources together; more are sent to TCP. 0 sends every one there.",
+    default: 5
+  })
+}
+
+export interface UpdateConfigShape {
+  readonly updateEnabled: boolean
+  /** What newly registered keys may write. */
+  readonly scopeWidth: ScopeWidth
+  readonly keyRate: number
+  readonly keyBurst: number
+  /** Claims for everybody. */
+  readonly claimProvider: boolean
+  /** Claims for registered recipients. */
+  readonly receiverClaims: boolean
+  /** Seconds; 0 means no cap of our own. */
+  readonly claimMaxTtl: number
+  readonly claimRate: number
+  readonly claimBurst: number
+  /** Per second, all sources together; 0 takes none over UDP. */
+  readonly claimUdpRate: number
+  readonly sealKeyFile: Option.Option<string>
+}
+
+export const config: Config.Config<UpdateConfigShape> = Setting.all(settings).pipe(
+  Config.map(({ looseScope, tightScope, ...read }) => ({
+    ...read,
+    scopeWidth: looseScope
+      ? ("loose" as const)
+      : tightScope
+        ? ("tight" as const)
+        : ("default" as const)
+  }))
+)
+
+export class UpdateConfig extends Context.Tag("dnsmesh/auth/UpdateConfig")<
+  UpdateConfig,
+  UpdateConfigShape
+>() {
+  static readonly layer = Layer.effect(UpdateConfig, config)
+}
