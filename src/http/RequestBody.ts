@@ -1,0 +1,70 @@
+/** Reads what a client sends after its headers, up to a cap and within a time; never more. */
+import type { IncomingMessage, ServerResponse } from "node:http"
+import { Effect, Either } from "effect"
+import { invalidBody, type Refusal, requestTimeout } from "./Refusal.ts"
+
+export interface BodyOptions {
+  /** Octets. */
+  readonly cap: number
+  /** Milliseconds from the start of reading to the last octet. */
+  readonly patience: number
+}
+
+/** The body's octets; chunked or announced, the cap is the same. */
+export const read = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  { cap, patience }: BodyOptions
+): Effect.Effect<Buffer, Refusal> =>
+  Effect.async((resume) => {
+    const length = request.headers["content-length"]
+    if (length === undefined && request.headers["transfer-encoding"] === undefined)
+      return resume(none)
+    if (Number(length) > cap) return resume(tooLong)
+    // RFC 9110 §10.1.1: only now is the body wanted.
+    if (request.headers.expect !== undefined) response.writeContinue()
+    const chunks: Array<Buffer> = []
+    let size = 0
+    const finish = (result: Effect.Effect<Buffer, Refusal>) => {
+      clearTimeout(timer)
+      request.off("data", take).off("end", end).off("close", gone)
+      resume(result)
+    }
+    const take = (chunk: Buffer) => {
+      size += chunk.length
+      if (size > cap) finish(tooLong)
+      else chunks.push(chunk)
+    }
+    const end = () =>
+      finish(Effect.succeed(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)))
+    const gone = () => finish(cut)
+    const timer = setTimeout(() => finish(late), patience)
+    request.on("data", take).on("end", end).on("close", gone)
+  })
+
+const none = Effect.succeed(Buffer.alloc(0))
+const tooLong = Effect.fail(invalidBody("body-too-long"))
+const late = Effect.fail(requestTimeout)
+const cut = Effect.fail(invalidBody("body-cut-short"))
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
+
+/**
+ * The JSON object `octets` spell; no octets spell the empty one. A number written with a
+ * fraction or an exponent comes out as NaN: to JSON `60.0` is no integer, to `JSON.parse` it is.
+ */
+export const jsonObject = (
+  octets: Uint8Array
+): Either.Either<Readonly<Record<string, unknown>>, Refusal> => {
+  if (octets.length === 0) return Either.right({})
+  const value = Either.try((): unknown => JSON.parse(utf8.decode(octets), onlyIntegers))
+  return Either.isRight(value) && isObject(value.right)
+    ? Either.right(value.right)
+    : Either.left(invalidBody())
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+const onlyIntegers = (_key: string, value: unknown, context?: { readonly source?: string }) =>
+  typeof value === "number" && /[.eE]/.test(context?.source ?? "") ? Number.NaN : value

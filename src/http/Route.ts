@@ -1,0 +1,35 @@
+/**
+ * A route the front serves by itself, outside the HttpApi's router: for paths too hot for
+ * it, and for bodies that are no JSON. What it accepts is still described in `Api.ts`.
+ */
+import type { IncomingMessage } from "node:http"
+import type { Effect } from "effect"
+import type { Client } from "./ClientAddress.ts"
+import type { Refusal } from "./Refusal.ts"
+import type { Reply } from "./Reply.ts"
+
+export type Method = "GET" | "POST" | "DELETE"
+
+/** One request, as a route sees it. */
+export interface Exchange {
+  readonly request: IncomingMessage
+  /** HEAD is served as GET; the front leaves the body out. */
+  readonly method: Method
+  /** The target up to the query, never decoded. */
+  readonly path: string
+  /** From the question mark on, or empty. */
+  readonly query: string
+  readonly client: Client
+  /** Names the request in logs and refusals. */
+  readonly id: string
+  /** Reads at most `cap` octets; longer, cut short or too slow a body is a refusal. */
+  readonly body: (cap: number) => Effect.Effect<Buffer, Refusal>
+}
+
+export interface Route {
+  /** The template of the path: label of metrics and traces. */
+  readonly template: string
+  readonly matches: (path: string) => boolean
+  readonly methods: ReadonlyArray<Method>
+  readonly handle: (exchange: Exchange) => Effect.Effect<Reply, Refusal>
+}
