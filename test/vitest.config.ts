@@ -5,6 +5,7 @@ export default defineConfig({
   root: fileURLToPath(new URL("..", import.meta.url)),
   test: {
     include: ["test/**/*.test.ts"],
+    silent: "passed-only",
     testTimeout: 30_000,
     hookTimeout: 60_000,
     env: { TZ: "UTC" },

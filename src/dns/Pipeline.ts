@@ -6,6 +6,7 @@
 import { Context, Effect, FiberSet, Layer } from "effect"
 import { limiterKey } from "../runtime/IpAddress.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
+import { type as rrType } from "../wire/Codes.ts"
 import type { Verdict } from "../wire/Query.ts"
 import { DnsConfig } from "./DnsConfig.ts"
 import {
@@ -16,8 +17,9 @@ import {
   inFlight,
   observeLatency
 } from "./DnsMetrics.ts"
+import type { Exchange } from "./Exchange.ts"
 import { Responder } from "./Responder.ts"
-import { SlowPath, type Source } from "./SlowPath.ts"
+import { SlowPath } from "./SlowPath.ts"
 
 /** One plain query in this many is timed. */
 const latencySample = 16
@@ -27,18 +29,8 @@ const latencySample = 16
 const slip = 2
 
 export interface PipelineShape {
-  /**
-   * Takes one message. `send` is called with each reply, at once or later; `refuse`, when given,
-   * if the limiter refuses the source or there is no room for the message; `done`, when given,
-   * in every case once nothing more will be sent.
-   */
-  readonly accept: (
-    message: Buffer,
-    source: Source,
-    send: (reply: Buffer) => void,
-    refuse?: () => void,
-    done?: () => void
-  ) => void
+  /** Takes one message; what comes of it, `exchange` is told, at once or later. */
+  readonly accept: (message: Buffer, exchange: Exchange) => void
   /** Messages a fiber is working on. */
   readonly inFlight: () => number
 }
@@ -59,30 +51,21 @@ export class Pipeline extends Context.Tag("dnsmesh/dns/Pipeline")<Pipeline, Pipe
       let sample = 0
       let limited = 0
 
-      const handOver = (
-        message: Buffer,
-        source: Source,
-        send: (reply: Buffer) => void,
-        refuse?: () => void,
-        done?: () => void
-      ) => {
+      const handOver = (message: Buffer, exchange: Exchange) => {
         if (working >= config.maxConcurrency) {
           countDrop("shed")
-          refuse?.()
-          return done?.()
+          exchange.refuse()
+          return exchange.done()
         }
         const began = performance.now()
         inFlight.unsafeUpdate(++working, [])
-        const handled = slow.handle(message, source).pipe(
-          Effect.map(({ replies, outcome }) => {
-            countOutcome(outcome)
-            for (const reply of replies) send(reply)
-          }),
+        slow.handle(message, exchange).pipe(
+          Effect.map(countOutcome),
           Effect.catchAllCause((cause) =>
             Effect.zipRight(
               Effect.sync(() => {
                 countOutcome("servfail")
-                send(kernel.failure(message, "servfail"))
+                exchange.send(kernel.failure(message, "servfail"))
               }),
               Effect.logError("a DNS message met a defect", cause)
             )
@@ -91,49 +74,48 @@ export class Pipeline extends Context.Tag("dnsmesh/dns/Pipeline")<Pipeline, Pipe
             Effect.sync(() => {
               inFlight.unsafeUpdate(--working, [])
               observeLatency((performance.now() - began) / 1000)
-              done?.()
+              exchange.done()
             })
-          )
+          ),
+          run
         )
-        run(handled)
       }
 
-      const accept: PipelineShape["accept"] = (message, source, send, refuse, done) => {
-        const { transport } = source
-        countMessage(transport)
-        const allowed = limiters[transport].allow(limiterKey(source.address))
-        const verdict = kernel.reader.read(message)
-        if (allowed && (verdict === "update" || verdict === "signed"))
-          return handOver(message, source, send, refuse, done)
-        if (verdict === "drop") countDrop("response")
-        else if (allowed) answer(message, verdict, source, send)
-        else {
-          countOutcome("rate_limited")
-          if (transport === "udp" && verdict === "query" && ++limited % slip === 0)
-            send(kernel.truncation(message))
-          else {
-            countDrop("rate_limited")
-            refuse?.()
-          }
-        }
-        done?.()
-      }
-
-      const answer = (
-        message: Buffer,
-        verdict: Verdict,
-        source: Source,
-        send: (reply: Buffer) => void
-      ) => {
+      const answer = (message: Buffer, verdict: Verdict, exchange: Exchange) => {
         const timed = ++sample % latencySample === 0
         const began = timed ? performance.now() : 0
-        const reply = kernel.reply(message, verdict, source)
+        const reply = kernel.reply(message, verdict, exchange)
         countOutcome(kernel.outcome)
-        if (kernel.truncated) countTruncated(source.transport)
-        if (reply !== undefined) send(reply)
+        if (kernel.truncated) countTruncated(exchange.transport)
+        if (reply !== undefined) exchange.send(reply)
         if (timed) observeLatency((performance.now() - began) / 1000)
+      }
+
+      const limit = (message: Buffer, verdict: Verdict, exchange: Exchange) => {
+        countOutcome("rate_limited")
+        if (exchange.transport === "udp" && verdict === "query" && ++limited % slip === 0)
+          return exchange.send(kernel.truncation(message))
+        countDrop("rate_limited")
+        exchange.refuse()
+      }
+
+      const accept = (message: Buffer, exchange: Exchange) => {
+        const { transport } = exchange
+        countMessage(transport)
+        const allowed = limiters[transport].allow(limiterKey(exchange.address))
+        const verdict = kernel.reader.read(message)
+        if (allowed && isSlow(verdict, kernel.reader.type)) return handOver(message, exchange)
+        if (verdict === "drop") countDrop("response")
+        else if (allowed) answer(message, verdict, exchange)
+        else limit(message, verdict, exchange)
+        exchange.done()
       }
       return Pipeline.of({ accept, inFlight: () => working })
     })
   )
 }
+
+const isSlow = (verdict: Verdict, type: number): boolean =>
+  verdict === "update" ||
+  verdict === "signed" ||
+  (verdict === "query" && (type === rrType.AXFR || type === rrType.IXFR))

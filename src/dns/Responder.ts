@@ -20,7 +20,7 @@ import type { LiveZone, Txt } from "../zone/LiveZone.ts"
 import { Lookup } from "../zone/Lookup.ts"
 import { encodeRdata, fromConfig, type ServedZone, soaRdata } from "../zone/ServedZones.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
-import { ZoneSerial } from "../zone/ZoneSerial.ts"
+import { ZoneVersions } from "../zone/ZoneVersions.ts"
 import { DnsConfig } from "./DnsConfig.ts"
 
 const optOctets = 11
@@ -270,10 +270,10 @@ export class Responder extends Context.Tag("dnsmesh/dns/Responder")<Responder, R
     Responder,
     Effect.gen(function* () {
       const live = yield* AnswerIndex
-      const serial = yield* ZoneSerial
+      const versions = yield* ZoneVersions
       const zone = yield* ZoneConfig
       const dns = yield* DnsConfig
-      return new ResponderKernel(live, fromConfig(zone), yield* Effect.clock, serial.current, {
+      return new ResponderKernel(live, fromConfig(zone), yield* Effect.clock, versions.serial, {
         dnsTtl: zone.dnsTtl,
         udpPayload: dns.udpPayload
       })

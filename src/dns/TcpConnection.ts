@@ -4,9 +4,10 @@
  * that one sweep over all connections enforces every deadline.
  */
 import type { Socket } from "node:net"
+import { Effect } from "effect"
 import { frame, TcpFrames } from "../wire/TcpFrames.ts"
+import type { Exchange } from "./Exchange.ts"
 import type { PipelineShape } from "./Pipeline.ts"
-import type { Source } from "./SlowPath.ts"
 
 /** Octets a client may leave unread before we stop reading from it. */
 const maxUnread = 256 * 1024
@@ -18,9 +19,11 @@ export interface Deadlines {
   readonly message: number
 }
 
-export class TcpConnection {
+export class TcpConnection implements Exchange {
   readonly #socket: Socket
-  readonly #source: Source
+  readonly transport = "tcp"
+  readonly address: string
+  readonly writable: Effect.Effect<void>
   readonly #pipeline: PipelineShape
   readonly #now: () => number
   readonly #frames = new TcpFrames()
@@ -31,9 +34,20 @@ export class TcpConnection {
   #stalledSince: number | undefined
   #ending = false
 
-  constructor(socket: Socket, source: Source, pipeline: PipelineShape, now: () => number) {
+  constructor(socket: Socket, address: string, pipeline: PipelineShape, now: () => number) {
     this.#socket = socket
-    this.#source = source
+    this.address = address
+    this.writable = Effect.async<void>((resume) => {
+      if (!socket.writableNeedDrain || socket.destroyed) return resume(Effect.void)
+      const go = () => {
+        socket.off("drain", go)
+        socket.off("close", go)
+        resume(Effect.void)
+      }
+      socket.on("drain", go)
+      socket.on("close", go)
+      return Effect.sync(go)
+    })
     this.#pipeline = pipeline
     this.#now = now
     this.#lastQuery = now()
@@ -76,13 +90,7 @@ export class TcpConnection {
     this.#batch = []
     for (const message of messages) {
       this.#unanswered++
-      this.#pipeline.accept(
-        message,
-        this.#source,
-        (reply) => this.#send(reply),
-        () => this.#socket.destroy(),
-        () => this.#answered()
-      )
+      this.#pipeline.accept(message, this)
     }
     const batch = this.#batch
     this.#batch = undefined
@@ -90,12 +98,16 @@ export class TcpConnection {
     if (this.#frames.broken) this.finish()
   }
 
-  #send(reply: Buffer): void {
+  send(reply: Buffer): void {
     if (this.#batch !== undefined) this.#batch.push(reply)
     else this.#write([reply])
   }
 
-  #answered(): void {
+  refuse(): void {
+    this.#socket.destroy()
+  }
+
+  done(): void {
     this.#unanswered--
     if (this.#ending && this.#unanswered === 0) this.#socket.end()
   }

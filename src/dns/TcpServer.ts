@@ -87,8 +87,7 @@ export const bind = (
             socket.destroy()
             return
           }
-          const source = { address, transport: "tcp" } as const
-          const connection = new TcpConnection(socket, source, pipeline, now)
+          const connection = new TcpConnection(socket, address, pipeline, now)
           connections.set(connection, () => socket.destroy())
           socket.on("close", () => {
             connections.delete(connection)

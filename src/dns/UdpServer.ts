@@ -1,9 +1,10 @@
 /** One bound UDP socket: datagrams in, datagrams out, nothing decided here. */
-import { createSocket, type Socket } from "node:dgram"
+import { createSocket, type RemoteInfo, type Socket } from "node:dgram"
 import { isIPv6 } from "node:net"
 import { Effect, type Scope } from "effect"
 import { bindFailed, type BindFailed } from "../runtime/BindFailed.ts"
 import { countDrop } from "./DnsMetrics.ts"
+import type { Exchange } from "./Exchange.ts"
 import type { PipelineShape } from "./Pipeline.ts"
 
 const receiveBuffer = 4 * 1024 * 1024
@@ -43,6 +44,28 @@ const release = (socket: Socket): Effect.Effect<void> =>
 
 const mapped = "::ffff:"
 
+class Datagram implements Exchange {
+  readonly transport = "udp"
+  readonly writable = Effect.void
+  readonly address: string
+  readonly #socket: Socket
+  readonly #remote: RemoteInfo
+
+  constructor(socket: Socket, remote: RemoteInfo) {
+    this.#socket = socket
+    this.#remote = remote
+    const { address } = remote
+    this.address = address.startsWith(mapped) ? address.slice(mapped.length) : address
+  }
+
+  send(reply: Buffer): void {
+    this.#socket.send(reply, this.#remote.port, this.#remote.address)
+  }
+
+  refuse(): void {}
+  done(): void {}
+}
+
 /** Binds; yields the port it got and what starts and stops the reading. */
 export const bind = (
   endpoint: Endpoint
@@ -59,14 +82,9 @@ export const bind = (
     serve: (pipeline) =>
       Effect.acquireRelease(
         Effect.sync(() => {
-          socket.on("message", (message, remote) => {
-            const address = remote.address.startsWith(mapped)
-              ? remote.address.slice(mapped.length)
-              : remote.address
-            pipeline.accept(message, { address, transport: "udp" }, (reply) =>
-              socket.send(reply, remote.port, remote.address)
-            )
-          })
+          socket.on("message", (message, remote) =>
+            pipeline.accept(message, new Datagram(socket, remote))
+          )
         }),
         () => Effect.sync(() => socket.removeAllListeners("message"))
       )

@@ -15,7 +15,9 @@ export class AnswerIndex extends Context.Tag("dnsmesh/zone/AnswerIndex")<AnswerI
       const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
       const zone = new LiveZone(now)
       yield* Stream.runForEach(store.live(now), (rows) =>
-        Effect.sync(() => zone.apply(rows.map((row) => ({ _tag: "Put", row }))))
+        Effect.sync(() => {
+          zone.apply(rows.map((row) => ({ _tag: "Put", row })))
+        })
       )
       return zone
     })

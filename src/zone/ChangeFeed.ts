@@ -3,12 +3,15 @@
  * Listeners run synchronously in order of subscription and must not throw or wait.
  */
 import { Context, Effect, Layer, type Scope } from "effect"
+import type { ContentChange } from "./LiveZone.ts"
 import type { RowChange } from "./RecordStore.ts"
 
 export interface ZoneChange {
   /** `write`: somebody asked for it. `expiry`: lifetimes have run out; all changes are removals. */
   readonly cause: "write" | "expiry"
   readonly changes: ReadonlyArray<RowChange>
+  /** The values that have come and gone; refreshes are not among them. */
+  readonly content: ReadonlyArray<ContentChange>
 }
 
 export type Listener = (change: ZoneChange) => void

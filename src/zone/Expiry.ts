@@ -3,6 +3,7 @@ import { Clock, Effect, Layer, Schedule } from "effect"
 import { fromWireKey } from "../wire/Name.ts"
 import { AnswerIndex } from "./AnswerIndex.ts"
 import { ChangeFeed } from "./ChangeFeed.ts"
+import { toText } from "./LiveZone.ts"
 
 export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {
@@ -14,11 +15,12 @@ export const layer = Layer.scopedDiscard(
         if (ended.length > 0)
           feed.unsafeEmit({
             cause: "expiry",
-            changes: ended.map(({ key, value }) => ({
+            changes: ended.map(({ key, octets }) => ({
               _tag: "Remove",
               owner: fromWireKey(key),
-              value
-            }))
+              value: toText(octets)
+            })),
+            content: ended
           })
       }),
       Effect.catchAllCause((cause) => Effect.logError("expiry failed", cause)),

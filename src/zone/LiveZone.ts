@@ -5,11 +5,19 @@
  */
 import { parentKey, toWireKey, type Name, type WireKey } from "../wire/Name.ts"
 import type { RowChange } from "./RecordStore.ts"
+import { ZoneSnapshot } from "./ZoneSnapshot.ts"
 
 /** One value. `octets` holds the UTF-8 bytes, one char each; live while `expiresAt > now` (s). */
 export interface Txt {
   readonly octets: string
   expiresAt: number
+}
+
+/** A value that has come into the zone or left it; refreshes are no such change. */
+export interface ContentChange {
+  readonly kind: "added" | "removed"
+  readonly key: WireKey
+  readonly octets: string
 }
 
 export interface ZoneNode {
@@ -23,13 +31,14 @@ export interface ZoneNode {
 const ascii = /^[\x00-\x7f]*$/
 export const toOctets = (value: string): string =>
   ascii.test(value) ? value : Buffer.from(value, "utf8").toString("latin1")
-const toText = (octets: string): string =>
+export const toText = (octets: string): string =>
   ascii.test(octets) ? octets : Buffer.from(octets, "latin1").toString("utf8")
 
 export class LiveZone {
   readonly #nodes = new Map<WireKey, ZoneNode>()
   /** Keys to look at once the second has come; a refreshed value leaves a stale entry behind. */
   readonly #endings = new Map<number, Array<WireKey>>()
+  readonly #snapshots = new Set<ZoneSnapshot>()
   #values = 0
   #swept: number
 
@@ -57,21 +66,32 @@ export class LiveZone {
     return this.#values
   }
 
-  /** Every owner name that holds a value, in no particular order. */
-  *owners(): IterableIterator<readonly [WireKey, ZoneNode]> {
-    for (const entry of this.#nodes) if (entry[1].txts.length > 0) yield entry
+  /**
+   * The values as they are now, to be read piece by piece while the zone goes on changing.
+   * Must be closed.
+   */
+  snapshot(): ZoneSnapshot {
+    const snapshot = new ZoneSnapshot(this.#nodes, () => this.#snapshots.delete(snapshot))
+    this.#snapshots.add(snapshot)
+    return snapshot
   }
 
-  apply(changes: ReadonlyArray<RowChange>): void {
-    for (const change of changes)
-      if (change._tag === "Put")
-        this.#put(toWireKey(change.row.owner), toOctets(change.row.value), change.row.expiresAt)
-      else this.#remove(toWireKey(change.owner), toOctets(change.value))
+  /** Yields what has really come or gone. */
+  apply(changes: ReadonlyArray<RowChange>): ReadonlyArray<ContentChange> {
+    const content: Array<ContentChange> = []
+    for (const change of changes) {
+      const put = change._tag === "Put"
+      const key = toWireKey(put ? change.row.owner : change.owner)
+      const octets = toOctets(put ? change.row.value : change.value)
+      const changed = put ? this.#put(key, octets, change.row.expiresAt) : this.#remove(key, octets)
+      if (changed) content.push({ kind: put ? "added" : "removed", key, octets })
+    }
+    return content
   }
 
   /** Drops what has ended by `now` (s); yields it. */
-  expire(now: number): ReadonlyArray<{ readonly key: WireKey; readonly value: string }> {
-    const ended: Array<{ key: WireKey; value: string }> = []
+  expire(now: number): ReadonlyArray<ContentChange> {
+    const ended: Array<ContentChange> = []
     // After a long pause or a clock step it is cheaper to visit the buckets that exist.
     const due =
       now - this.#swept > this.#endings.size
@@ -82,12 +102,10 @@ export class LiveZone {
       if (keys === undefined) continue
       this.#endings.delete(second)
       for (const key of keys) {
-        const node = this.#nodes.get(key)
-        if (node === undefined) continue
-        const over = node.txts.filter((txt) => txt.expiresAt <= now)
-        for (const txt of over) {
-          this.#remove(key, txt.octets)
-          ended.push({ key, value: toText(txt.octets) })
+        const over = this.#nodes.get(key)?.txts.filter((txt) => txt.expiresAt <= now) ?? []
+        for (const { octets } of over) {
+          this.#remove(key, octets)
+          ended.push({ kind: "removed", key, octets })
         }
       }
     }
@@ -95,7 +113,8 @@ export class LiveZone {
     return ended
   }
 
-  #put(key: WireKey, octets: string, expiresAt: number): void {
+  #put(key: WireKey, octets: string, expiresAt: number): boolean {
+    this.#willEnd(expiresAt, key)
     let node = this.#nodes.get(key)
     if (node === undefined) {
       node = { txts: [], below: 0 }
@@ -108,23 +127,30 @@ export class LiveZone {
         txt.expiresAt = expiresAt
         node.txts.push(txt)
       }
-    } else {
-      node.txts.push({ octets, expiresAt })
-      this.#values++
-      if (node.txts.length === 1) this.#countBelow(key, 1)
+      return false
     }
-    this.#willEnd(expiresAt, key)
+    this.#willChange(key, node)
+    node.txts.push({ octets, expiresAt })
+    this.#values++
+    if (node.txts.length === 1) this.#countBelow(key, 1)
+    return true
   }
 
-  #remove(key: WireKey, octets: string): void {
+  #remove(key: WireKey, octets: string): boolean {
     const node = this.#nodes.get(key)
     const at = node === undefined ? -1 : node.txts.findIndex((txt) => txt.octets === octets)
-    if (node === undefined || at < 0) return
+    if (node === undefined || at < 0) return false
+    this.#willChange(key, node)
     node.txts.splice(at, 1)
     this.#values--
-    if (node.txts.length > 0) return
+    if (node.txts.length > 0) return true
     this.#countBelow(key, -1)
     if (node.below === 0) this.#nodes.delete(key)
+    return true
+  }
+
+  #willChange(key: WireKey, node: ZoneNode): void {
+    for (const snapshot of this.#snapshots) snapshot.keep(key, node)
   }
 
   #countBelow(key: WireKey, by: 1 | -1): void {

@@ -90,10 +90,10 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
           rows.length === 0 ? Effect.void : store.commit(rows).pipe(timed)
         )
         if (Exit.isSuccess(committed)) {
-          zone.apply(rows)
+          const content = zone.apply(rows)
           if (rows.length > 0) {
             commitRequests.unsafeUpdate(admitted.length, [])
-            feed.unsafeEmit({ cause: "write", changes: rows })
+            feed.unsafeEmit({ cause: "write", changes: rows, content })
           }
         }
         for (const { entry, applied } of admitted) entry.resume(Exit.as(committed, applied))

@@ -14,7 +14,7 @@ import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
 import { ChangeFeed } from "../../src/zone/ChangeFeed.ts"
 import { LiveZone } from "../../src/zone/LiveZone.ts"
 import { ZoneConfig } from "../../src/zone/ZoneConfig.ts"
-import { ZoneSerial } from "../../src/zone/ZoneSerial.ts"
+import { ZoneVersions } from "../../src/zone/ZoneVersions.ts"
 
 const live = new LiveZone(0)
 live.apply(
@@ -59,12 +59,14 @@ const zone = {
 }
 
 const refuse: SlowPath["Type"] = {
-  handle: (message) => {
-    const reply = Buffer.from(message.subarray(0, 12))
-    reply.writeUInt16BE(0xa805, 2)
-    reply.fill(0, 4)
-    return Effect.succeed({ replies: [reply], outcome: "refused" })
-  }
+  handle: (message, exchange) =>
+    Effect.sync(() => {
+      const reply = Buffer.from(message.subarray(0, 12))
+      reply.writeUInt16BE(0xa805, 2)
+      reply.fill(0, 4)
+      exchange.send(reply)
+      return "refused"
+    })
 }
 
 /** Runs `use` against a server of its own; `use` gets the port. */
@@ -79,7 +81,7 @@ const serving = <A, E>(
         Layer.provideMerge(DnsServer.DnsListeners.layer),
         Layer.provide(Pipeline.layer),
         Layer.provide(Responder.layer),
-        Layer.provide(ZoneSerial.layer),
+        Layer.provide(ZoneVersions.layer),
         Layer.provide([
           ChangeFeed.layer,
           Layer.succeed(SlowPath, slow),

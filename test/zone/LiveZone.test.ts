@@ -40,9 +40,11 @@ describe("LiveZone", () => {
     const zone = new LiveZone(100)
     zone.apply([put("a.b", "short", 110), put("a.b", "long", 110), put("a.b", "long", 120)])
     assert.deepStrictEqual(zone.expire(109), [])
-    assert.deepStrictEqual(zone.expire(110), [{ key: key("a.b"), value: "short" }])
+    assert.deepStrictEqual(zone.expire(110), [
+      { kind: "removed", key: key("a.b"), octets: "short" }
+    ])
     assert.deepStrictEqual(zone.expire(119), [])
-    assert.deepStrictEqual(zone.expire(500), [{ key: key("a.b"), value: "long" }])
+    assert.deepStrictEqual(zone.expire(500), [{ kind: "removed", key: key("a.b"), octets: "long" }])
     assert.strictEqual(zone.valueCount, 0)
   })
 

@@ -1,0 +1,16 @@
+/** One message and the way back to who sent it, whatever transport it came by. */
+import type { Effect } from "effect"
+
+export interface Exchange {
+  /** Canonical source address. */
+  readonly address: string
+  readonly transport: "udp" | "tcp"
+  /** Sends one reply. Synchronous; over TCP many may follow one message. */
+  readonly send: (reply: Buffer) => void
+  /** Waits until the client has taken in enough of what was sent; for long transfers. */
+  readonly writable: Effect.Effect<void>
+  /** Called instead of a reply when there is no room for the message or the limiter refuses it. */
+  readonly refuse: () => void
+  /** Called in every case, once nothing more will be sent. */
+  readonly done: () => void
+}
