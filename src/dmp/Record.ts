@@ -74,11 +74,14 @@ const faults = new Map<FaultReason, Result<never>>(
 export const fault = (reason: FaultReason): Result<never> =>
   faults.get(reason) ?? Either.left(new RecordFault({ reason }))
 
-/** A record with the exact octets its signatures cover. */
-export interface Signed<A> {
-  readonly record: A
+/** The exact octets that signatures cover, and the signatures behind them. */
+export interface Opened {
   readonly body: Uint8Array
   readonly signature: Uint8Array
+}
+
+export interface Signed<A> extends Opened {
+  readonly record: A
 }
 
 /** Longest text of the six types written without `d=`. */
@@ -98,7 +101,7 @@ export const open = (
   maxLength: number,
   decode: (text: string) => Uint8Array | undefined,
   signatures = 1
-): Result<Omit<Signed<unknown>, "record">> => {
+): Result<Opened> => {
   if (!text.startsWith(prefixes[type])) return fault("prefix")
   if (text.length > maxLength) return fault("too-long")
   const blob = decode(text.slice(prefixes[type].length))
