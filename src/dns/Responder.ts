@@ -18,7 +18,7 @@ import { QueryReader, type Verdict } from "../wire/Query.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
 import type { LiveZone, Txt } from "../zone/LiveZone.ts"
 import { Lookup } from "../zone/Lookup.ts"
-import { encodeRdata, fromConfig, type ServedZone, soaRdata } from "../zone/ServedZones.ts"
+import { encodeRdata, type ServedZone, ServedZones, soaRdata } from "../zone/ServedZones.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
 import { ZoneVersions } from "../zone/ZoneVersions.ts"
 import { DnsConfig } from "./DnsConfig.ts"
@@ -273,7 +273,7 @@ export class Responder extends Context.Tag("dnsmesh/dns/Responder")<Responder, R
       const versions = yield* ZoneVersions
       const zone = yield* ZoneConfig
       const dns = yield* DnsConfig
-      return new ResponderKernel(live, fromConfig(zone), yield* Effect.clock, versions.serial, {
+      return new ResponderKernel(live, yield* ServedZones, yield* Effect.clock, versions.serial, {
         dnsTtl: zone.dnsTtl,
         udpPayload: dns.udpPayload
       })

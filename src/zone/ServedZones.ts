@@ -3,10 +3,10 @@
  * with rdata already encoded. Plain data for `zone/Lookup`; names are wire keys.
  */
 import { type Answer, encode } from "dns-packet"
-import { Option } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
 import { rrClass, type as rrType } from "../wire/Codes.ts"
 import { type Name, parentKey, toWireKey, unsafeWireKey, type WireKey } from "../wire/Name.ts"
-import type { ZoneConfigShape } from "./ZoneConfig.ts"
+import { ZoneConfig, type ZoneConfigShape } from "./ZoneConfig.ts"
 
 export interface StaticRrset {
   readonly type: number
@@ -168,3 +168,23 @@ export const fromConfig = (config: ZoneConfigShape): ReadonlyArray<ServedZone> =
       ]
     )
   })
+
+/** The zones this node answers for, with what stands in them by configuration. */
+export class ServedZones extends Context.Tag("dnsmesh/zone/ServedZones")<
+  ServedZones,
+  ReadonlyArray<ServedZone>
+>() {
+  static readonly layer = Layer.effect(ServedZones, Effect.map(ZoneConfig, fromConfig))
+}
+
+/** The zone with the longest name that `key` lies in. */
+export const zoneOf = (
+  zones: ReadonlyMap<WireKey, ServedZone>,
+  key: WireKey
+): ServedZone | undefined => {
+  for (let at = key; at.length > 0; at = parentKey(at)) {
+    const zone = zones.get(at)
+    if (zone !== undefined) return zone
+  }
+  return undefined
+}

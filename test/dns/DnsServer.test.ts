@@ -13,6 +13,7 @@ import { frame } from "../../src/wire/TcpFrames.ts"
 import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
 import { ChangeFeed } from "../../src/zone/ChangeFeed.ts"
 import { LiveZone } from "../../src/zone/LiveZone.ts"
+import { ServedZones } from "../../src/zone/ServedZones.ts"
 import { ZoneConfig } from "../../src/zone/ZoneConfig.ts"
 import { ZoneVersions } from "../../src/zone/ZoneVersions.ts"
 
@@ -81,6 +82,7 @@ const serving = <A, E>(
         Layer.provideMerge(DnsServer.DnsListeners.layer),
         Layer.provide(Pipeline.layer),
         Layer.provide(Responder.layer),
+        Layer.provide(ServedZones.layer),
         Layer.provide(ZoneVersions.layer),
         Layer.provide([
           ChangeFeed.layer,

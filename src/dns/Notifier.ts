@@ -1,0 +1,107 @@
+/**
+ * Tells the configured secondaries that a zone has changed (RFC 1996): one fiber for each
+ * target and zone, so that changes during an attempt coalesce into the next, and a deaf
+ * secondary delays nobody else.
+ */
+import { createSocket } from "node:dgram"
+import { isIPv6 } from "node:net"
+import { Clock, Effect, Layer, Metric, Option, Queue, Schedule } from "effect"
+import { flag, opcode, rrClass, type as rrType } from "../wire/Codes.ts"
+import * as SecureRandom from "../runtime/SecureRandom.ts"
+import * as TsigSign from "../wire/TsigSign.ts"
+import { ServedZones, soaRdata, type ServedZone, zoneOf } from "../zone/ServedZones.ts"
+import { ZoneVersions } from "../zone/ZoneVersions.ts"
+import { type NotifyTarget, TransferConfig } from "./TransferConfig.ts"
+
+const notifies = Metric.counter("dmp_dns_notify_total", {
+  description: "NOTIFY exchanges with secondaries, by result",
+  incremental: true
+})
+const acknowledged = Metric.tagged(notifies, "result", "acknowledged")
+const unanswered = Metric.tagged(notifies, "result", "unanswered")
+
+// RFC 1996 §3.6: a few attempts, further and further apart.
+const attempts = Schedule.exponential("1 second").pipe(Schedule.intersect(Schedule.recurs(4)))
+
+const message = (id: number, zone: ServedZone, serial: number): Buffer => {
+  const name = Buffer.concat([Buffer.from(zone.apex, "latin1"), Buffer.alloc(1)])
+  const soa = soaRdata(zone, serial)
+  const header = Buffer.alloc(12)
+  header.writeUInt16BE(id, 0)
+  header.writeUInt16BE((opcode.NOTIFY << 11) | flag.AA, 2)
+  header.writeUInt16BE(1, 4)
+  header.writeUInt16BE(1, 6)
+  const question = Buffer.alloc(4)
+  question.writeUInt16BE(rrType.SOA, 0)
+  question.writeUInt16BE(rrClass.IN, 2)
+  const answer = Buffer.alloc(12)
+  answer.writeUInt16BE(0xc00c, 0)
+  answer.writeUInt16BE(rrType.SOA, 2)
+  answer.writeUInt16BE(rrClass.IN, 4)
+  answer.writeUInt32BE(zone.soa.ttl, 6)
+  answer.writeUInt16BE(soa.length, 10)
+  return Buffer.concat([header, name, question, answer, soa])
+}
+
+/** Sends `request`; succeeds with the first answer that carries its ID. */
+const exchange = (request: Buffer, target: NotifyTarget) =>
+  Effect.async<void, "unreachable">((resume) => {
+    const socket = createSocket(isIPv6(target.address) ? "udp6" : "udp4")
+    socket.on("error", () => resume(Effect.fail("unreachable")))
+    socket.on("message", (answer) => {
+      if (answer.length >= 12 && answer.readUInt16BE(0) === request.readUInt16BE(0))
+        resume(Effect.void)
+    })
+    socket.send(request, target.port, target.address)
+    return Effect.sync(() => socket.close())
+  }).pipe(Effect.timeoutFail({ duration: "2 seconds", onTimeout: () => "unreachable" as const }))
+
+export const layer = Layer.scopedDiscard(
+  Effect.gen(function* () {
+    const config = yield* TransferConfig
+    const zones = yield* ServedZones
+    const versions = yield* ZoneVersions
+    const byApex = new Map(zones.map((zone) => [zone.apex, zone]))
+
+    for (const target of config.notify)
+      for (const zone of zones) {
+        // One place: what is pending is that there is news, not each piece of it.
+        const news = yield* Queue.dropping<void>(1)
+        yield* versions.onClose(({ added, removed }) => {
+          if ([...added, ...removed].some((change) => zoneOf(byApex, change.key) === zone))
+            news.unsafeOffer(undefined)
+        })
+        news.unsafeOffer(undefined)
+        const tell = Effect.gen(function* () {
+          const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+          const bare = message(SecureRandom.uint16(), zone, versions.serial())
+          const request = Option.match(config.key, {
+            onNone: () => bare,
+            onSome: (key) => TsigSign.sign(bare, key, { timeSigned: now }).bytes
+          })
+          yield* exchange(request, target)
+        })
+        yield* Queue.take(news).pipe(
+          Effect.zipRight(
+            tell.pipe(
+              Effect.retry(attempts),
+              Effect.matchEffect({
+                onSuccess: () => Metric.increment(acknowledged),
+                onFailure: () =>
+                  Effect.zipRight(
+                    Metric.increment(unanswered),
+                    Effect.logWarning(
+                      `secondary ${target.address}:${target.port} does not answer NOTIFY`
+                    )
+                  )
+              })
+            )
+          ),
+          Effect.catchAllCause((cause) => Effect.logError("NOTIFY failed", cause)),
+          Effect.forever,
+          Effect.annotateLogs({ logger: "dmp.server.dns_server" }),
+          Effect.forkScoped
+        )
+      }
+  })
+)

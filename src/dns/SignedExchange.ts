@@ -1,0 +1,160 @@
+/**
+ * TSIG around any request and its replies (RFC 8945 §5): who signed it, how its replies are
+ * signed, and the whole reply when the signature does not hold. Invariant: once a request is
+ * verified every reply to it is signed, whatever its rcode.
+ */
+import { Context, Effect, Either, Layer, Option } from "effect"
+import { type IndexedKey, TsigKeys } from "../auth/TsigKeys.ts"
+import { rcode } from "../wire/Codes.ts"
+import { findOpt, type Message } from "../wire/Message.ts"
+import { reply } from "../wire/Reply.ts"
+import { find as findTsig, type TsigRecord } from "../wire/Tsig.ts"
+import { overhead, refuse, sequence, sign } from "../wire/TsigSign.ts"
+import { type TsigOutcome, verify } from "../wire/TsigVerify.ts"
+import { DnsConfig } from "./DnsConfig.ts"
+
+/** Who signed a request, and how to answer. */
+export interface Verified {
+  readonly _tag: "Verified"
+  readonly key: IndexedKey
+  /** Of the request; with `timeSigned` (Unix seconds) it tells repeated requests. */
+  readonly mac: Buffer
+  readonly timeSigned: number
+  /** Octets `seal` adds to a reply. */
+  readonly overhead: number
+  /** Signs a reply; a request has one, or several by `sequence`. */
+  readonly seal: (reply: Buffer) => Buffer
+  /** Signs the messages of one reply in their order, as zone transfers need it. */
+  readonly sequence: () => (reply: Buffer) => Buffer
+}
+
+/** What a request's TSIG record, if any, amounts to. */
+export type Authentication =
+  | { readonly _tag: "Unsigned" }
+  | Verified
+  /** `reply` is complete. */
+  | { readonly _tag: "Rejected"; readonly reply: Buffer; readonly outcome: string }
+
+type Failed = Exclude<TsigOutcome, { readonly _tag: "Verified" }>
+
+/** What a client without EDNS takes over UDP (RFC 1035 §4.2.1). */
+const plainUdp = 512
+
+export class SignedExchange extends Context.Tag("dnsmesh/dns/SignedExchange")<
+  SignedExchange,
+  { readonly open: (request: Message) => Effect.Effect<Authentication> }
+>() {
+  static readonly layer = Layer.effect(
+    SignedExchange,
+    Effect.gen(function* () {
+      const keys = yield* TsigKeys
+      const { udpPayload } = yield* DnsConfig
+      const clock = yield* Effect.clock
+      const now = () => Math.floor(clock.unsafeCurrentTimeMillis() / 1000)
+
+      const bare = (request: Message, code: number, withQuestion: boolean): Buffer =>
+        reply(request.bytes, {
+          rcode: code,
+          questionsEnd: withQuestion ? request.questionsEnd : undefined,
+          ednsPayload: Either.match(findOpt(request), {
+            onLeft: () => undefined,
+            onRight: (opt) => (opt === undefined ? undefined : udpPayload)
+          })
+        })
+
+      const rejection = (request: Message, tsig: TsigRecord, failed: Failed): Buffer => {
+        const at = now()
+        const signed = (withQuestion: boolean): Option.Option<Buffer> => {
+          const message = bare(request, rcode.NOTAUTH, withQuestion)
+          switch (failed._tag) {
+            case "Malformed":
+              return Option.some(bare(request, rcode.FORMERR, false))
+            case "BadKey":
+            case "BadSig": {
+              const error = failed._tag === "BadKey" ? rcode.BADKEY : rcode.BADSIG
+              return Either.getRight(refuse(message, tsig, { timeSigned: at, error }))
+            }
+            case "BadTrunc":
+              return Option.some(
+                sign(message, failed.key, {
+                  timeSigned: at,
+                  priorMac: failed.mac,
+                  error: rcode.BADTRUNC
+                }).bytes
+              )
+            case "BadTime": {
+              // The client's own time, so that it can check the MAC, and ours beside it
+              // (RFC 8945 §5.2.3).
+              const other = Buffer.alloc(6)
+              other.writeUIntBE(at, 0, 6)
+              return Option.some(
+                sign(message, failed.key, {
+                  timeSigned: tsig.timeSigned,
+                  fudge: tsig.fudge,
+                  priorMac: failed.mac,
+                  error: rcode.BADTIME,
+                  other
+                }).bytes
+              )
+            }
+          }
+        }
+        // Names in the request can be longer than what any client is sure to take.
+        const fits = (message: Buffer) => message.length <= plainUdp
+        return Option.filter(signed(true), fits).pipe(
+          Option.orElse(() => Option.filter(signed(false), fits)),
+          Option.getOrElse(() => bare(request, rcode.NOTAUTH, false))
+        )
+      }
+
+      const verified = (key: IndexedKey, tsig: TsigRecord): Verified => ({
+        _tag: "Verified",
+        key,
+        mac: tsig.mac,
+        timeSigned: tsig.timeSigned,
+        overhead: overhead(key.wire),
+        seal: (message) => sign(message, key.wire, { timeSigned: now(), priorMac: tsig.mac }).bytes,
+        sequence: () => {
+          const next = sequence(key.wire, tsig.mac)
+          return (message) => next(message, now())
+        }
+      })
+
+      const open = Effect.fnUntraced(function* (request: Message) {
+        const found = findTsig(request)
+        if (Either.isLeft(found)) return rejected(bare(request, rcode.FORMERR, false), "formerr")
+        const tsig = found.right
+        if (tsig === undefined) return unsigned
+        const attempt = (): {
+          readonly key: IndexedKey | undefined
+          readonly outcome: TsigOutcome
+        } => {
+          const at = now()
+          const key = keys.find(tsig.keyName, at)
+          return { key, outcome: verify(request, tsig, key?.wire, { now: at }) }
+        }
+        let { key, outcome } = attempt()
+        if (outcome._tag === "BadKey" || outcome._tag === "BadSig") {
+          // The key may have been made, or given a new secret, a moment ago.
+          yield* keys.rereadIfDue(tsig.keyName)
+          ;({ key, outcome } = attempt())
+        }
+        if (outcome._tag === "Verified" && key !== undefined) return verified(key, tsig)
+        if (outcome._tag === "Verified") return yield* Effect.dieMessage("verified without a key")
+        yield* Effect.logDebug("TSIG not accepted", { reason: outcome._tag })
+        return rejected(
+          rejection(request, tsig, outcome),
+          outcome._tag === "Malformed" ? "formerr" : "tsig_failed"
+        )
+      })
+      return { open }
+    })
+  )
+}
+
+const unsigned: Authentication = { _tag: "Unsigned" }
+const rejected = (message: Buffer, outcome: string): Authentication => ({
+  _tag: "Rejected",
+  reply: message,
+  outcome
+})

@@ -1,0 +1,186 @@
+/**
+ * Zone transfers out (RFC 5936, RFC 1995): to allowed addresses, signed where a key is
+ * configured, whole or as differences. It reads a snapshot in steps and lets every other
+ * query go first between them.
+ */
+import { Clock, Context, Effect, Either, Layer, Option } from "effect"
+import * as TrustedProxies from "../runtime/TrustedProxies.ts"
+import { rcode, type as rrType } from "../wire/Codes.ts"
+import * as Message from "../wire/Message.ts"
+import type { WireKey } from "../wire/Name.ts"
+import { reply } from "../wire/Reply.ts"
+import * as Tsig from "../wire/Tsig.ts"
+import * as TsigSign from "../wire/TsigSign.ts"
+import * as TsigVerify from "../wire/TsigVerify.ts"
+import { AnswerIndex } from "../zone/AnswerIndex.ts"
+import { ServedZones, soaRdata, type ServedZone, zoneOf } from "../zone/ServedZones.ts"
+import { ZoneConfig } from "../zone/ZoneConfig.ts"
+import { ZoneVersions } from "../zone/ZoneVersions.ts"
+import type { Exchange } from "./Exchange.ts"
+import { TransferConfig } from "./TransferConfig.ts"
+import { TransferMessages } from "./TransferMessages.ts"
+
+/** Live RRsets read between two chances for other work. */
+const step = 64
+
+type Sign = (message: Buffer, now: number) => Buffer
+const unsigned: Sign = (message) => message
+
+export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
+  Transfer,
+  {
+    /** Answers an AXFR or IXFR query; yields the outcome for the counters. */
+    readonly handle: (query: Message.Message, exchange: Exchange) => Effect.Effect<string>
+  }
+>() {
+  static readonly layer = Layer.effect(
+    Transfer,
+    Effect.gen(function* () {
+      const config = yield* TransferConfig
+      const zones = yield* ServedZones
+      const versions = yield* ZoneVersions
+      const live = yield* AnswerIndex
+      const { dnsTtl } = yield* ZoneConfig
+      const byApex = new Map<WireKey, ServedZone>(zones.map((zone) => [zone.apex, zone]))
+      const byName = new Map<string, ServedZone>(zones.map((zone) => [zone.name, zone]))
+      const allowed = Either.getOrElse(TrustedProxies.make(config.allow), () => () => false)
+      const seconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / 1000))
+      const turn = Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))
+
+      const admit = (query: Message.Message, exchange: Exchange, now: number) => {
+        const known = config.allow.length > 0 && allowed(exchange.address)
+        const key = Option.getOrUndefined(config.key)
+        if (key === undefined) return known ? Either.right(unsigned) : Either.left(rcode.REFUSED)
+        if (config.allow.length > 0 && !known) return Either.left(rcode.REFUSED)
+        const tsig = Either.getOrUndefined(Tsig.find(query))
+        if (tsig === undefined) return Either.left(rcode.REFUSED)
+        const mine = tsig.keyName === key.name ? key : undefined
+        const verdict = TsigVerify.verify(query, tsig, mine, { now })
+        return verdict._tag === "Verified"
+          ? Either.right(TsigSign.sequence(key, verdict.mac))
+          : Either.left(rcode.NOTAUTH)
+      }
+
+      /** Everything, from a snapshot: SOA, records, SOA. */
+      const whole = (query: Message.Message, zone: ServedZone, exchange: Exchange, sign: Sign) =>
+        Effect.acquireUseRelease(
+          Effect.map(versions.close, (serial) => ({ serial, snapshot: live.snapshot() })),
+          Effect.fnUntraced(function* ({ serial, snapshot }) {
+            const messages = new TransferMessages(query.bytes, query.questionsEnd, zone, dnsTtl)
+            const send = (message: Buffer | undefined) =>
+              message === undefined
+                ? Effect.void
+                : Effect.flatMap(seconds, (now) => {
+                    exchange.send(sign(message, now))
+                    return exchange.writable
+                  })
+            const soa = soaRdata(zone, serial)
+            yield* send(messages.add(zone.apex, rrType.SOA, zone.soa.ttl, soa))
+            for (const [owner, types] of zone.records)
+              for (const rrset of types.values())
+                for (const rdata of rrset.rdatas)
+                  yield* send(messages.add(owner, rrset.type, rrset.ttl, rdata))
+            for (let read = 1; ; read++) {
+              const rrset = snapshot.next()
+              if (rrset === undefined) break
+              if (zoneOf(byApex, rrset.key) === zone)
+                for (const value of rrset.values) {
+                  const full = messages.txt(rrset.key, value)
+                  if (full !== undefined) yield* send(full)
+                }
+              if (read % step === 0) yield* turn
+            }
+            yield* send(messages.add(zone.apex, rrType.SOA, zone.soa.ttl, soa))
+            yield* send(messages.take())
+          }),
+          ({ snapshot }) => Effect.sync(() => snapshot.close())
+        )
+
+      /** The differences since `known`, or nothing when they are not remembered. */
+      const differences = Effect.fnUntraced(function* (
+        query: Message.Message,
+        zone: ServedZone,
+        known: number,
+        exchange: Exchange,
+        sign: Sign
+      ) {
+        const serial = yield* versions.close
+        const since = versions.since(known)
+        if (since === undefined) return false
+        const messages = new TransferMessages(query.bytes, query.questionsEnd, zone, dnsTtl)
+        const full: Array<Buffer> = []
+        const keep = (message: Buffer | undefined) => message !== undefined && full.push(message)
+        const soa = (at: number) =>
+          keep(messages.add(zone.apex, rrType.SOA, zone.soa.ttl, soaRdata(zone, at)))
+        soa(serial)
+        if (since.length > 0 && exchange.transport === "tcp") {
+          for (const version of since) {
+            for (const [at, changes] of [
+              [version.from, version.removed],
+              [version.to, version.added]
+            ] as const) {
+              soa(at)
+              for (const change of changes)
+                if (zoneOf(byApex, change.key) === zone)
+                  keep(messages.txt(change.key, change.octets))
+            }
+          }
+          soa(serial)
+        }
+        keep(messages.take())
+        for (const message of full) {
+          exchange.send(sign(message, yield* seconds))
+          yield* exchange.writable
+        }
+        return true
+      })
+
+      const handle = Effect.fnUntraced(function* (query: Message.Message, exchange: Exchange) {
+        const refuse = (code: number) => {
+          exchange.send(reply(query.bytes, { rcode: code, questionsEnd: query.questionsEnd }))
+        }
+        const [question] = query.questions
+        const zone = byName.get(question?.name ?? "")
+        const admitted = admit(query, exchange, yield* seconds)
+        if (Either.isLeft(admitted)) {
+          refuse(admitted.left)
+          return admitted.left === rcode.REFUSED ? "refused" : "tsig_failed"
+        }
+        if (zone === undefined || question === undefined) {
+          refuse(rcode.NOTAUTH)
+          return "notauth"
+        }
+        const sign = admitted.right
+        if (question.type === rrType.IXFR) {
+          const known = knownSerial(query)
+          if (known === undefined) {
+            refuse(rcode.FORMERR)
+            return "formerr"
+          }
+          if (yield* differences(query, zone, known, exchange, sign)) return "noerror"
+          if (exchange.transport === "udp") {
+            const at = new TransferMessages(query.bytes, query.questionsEnd, zone, dnsTtl)
+            at.add(zone.apex, rrType.SOA, zone.soa.ttl, soaRdata(zone, versions.serial()))
+            exchange.send(sign(at.take(), yield* seconds))
+            return "noerror"
+          }
+        } else if (exchange.transport === "udp") {
+          // RFC 5936 §4.2: there is no AXFR over UDP.
+          refuse(rcode.FORMERR)
+          return "formerr"
+        }
+        yield* whole(query, zone, exchange, sign)
+        return "noerror"
+      })
+      return Transfer.of({ handle })
+    })
+  )
+}
+
+/** RFC 1995 §3: the client's SOA in the authority section. */
+const knownSerial = (query: Message.Message): number | undefined => {
+  const soa = query.authorities.find((record) => record.type === rrType.SOA)
+  return soa === undefined || soa.rdataEnd - soa.rdataStart < 22
+    ? undefined
+    : query.bytes.readUInt32BE(soa.rdataEnd - 20)
+}

@@ -1,0 +1,81 @@
+/**
+ * Packs the records of a zone transfer into messages (RFC 5936 §2.2): as many as fit, each
+ * with the question, owner names shortened against it. Synchronous; the caller decides when
+ * to go on.
+ */
+import { flag, rrClass, type as rrType } from "../wire/Codes.ts"
+import type { WireKey } from "../wire/Name.ts"
+import type { ServedZone } from "../zone/ServedZones.ts"
+
+/** A message is closed when it has grown past this; a single record may be larger. */
+const goodSize = 16 * 1024
+const maxSize = 65_000
+
+export class TransferMessages {
+  readonly #query: Buffer
+  readonly #questionEnd: number
+  readonly #zone: ServedZone
+  readonly #ttl: number
+  #bytes = Buffer.allocUnsafe(maxSize)
+  #length = 0
+  #answers = 0
+
+  /** `ttl` (s) is that of every live TXT record: what is left of each is not for secondaries. */
+  constructor(query: Buffer, questionEnd: number, zone: ServedZone, ttl: number) {
+    this.#query = query
+    this.#questionEnd = questionEnd
+    this.#zone = zone
+    this.#ttl = ttl
+    this.#begin()
+  }
+
+  /** A record; yields a message when this record no longer fitted the one under way. */
+  add(owner: WireKey, type: number, ttl: number, rdata: Buffer): Buffer | undefined {
+    const prefix = owner.slice(0, owner.length - this.#zone.apex.length)
+    const size = prefix.length + 2 + 10 + rdata.length
+    const full = this.#answers > 0 && this.#length + size > goodSize ? this.take() : undefined
+    const bytes = this.#bytes
+    let at = this.#length + bytes.write(prefix, this.#length, "latin1")
+    at = bytes.writeUInt16BE(0xc00c, at)
+    at = bytes.writeUInt16BE(type, at)
+    at = bytes.writeUInt16BE(rrClass.IN, at)
+    at = bytes.writeUInt32BE(ttl, at)
+    at = bytes.writeUInt16BE(rdata.length, at)
+    this.#length = at + rdata.copy(bytes, at)
+    this.#answers++
+    return full
+  }
+
+  txt(owner: WireKey, octets: string): Buffer | undefined {
+    return this.add(owner, rrType.TXT, this.#ttl, txtRdata(octets))
+  }
+
+  /** The message under way, and a new one begun. */
+  take(): Buffer {
+    this.#bytes.writeUInt16BE(this.#answers, 6)
+    const message = Buffer.from(this.#bytes.subarray(0, this.#length))
+    this.#begin()
+    return message
+  }
+
+  #begin(): void {
+    this.#query.copy(this.#bytes, 0, 0, this.#questionEnd)
+    this.#bytes.writeUInt16BE(flag.QR | flag.AA, 2)
+    this.#bytes.writeUInt16BE(1, 4)
+    this.#bytes.fill(0, 6, 12)
+    this.#length = this.#questionEnd
+    this.#answers = 0
+  }
+}
+
+/** `octets` in strings of 255 (RFC 1035 §3.3.14). */
+const txtRdata = (octets: string): Buffer => {
+  const strings = Math.max(1, Math.ceil(octets.length / 255))
+  const rdata = Buffer.allocUnsafe(octets.length + strings)
+  for (let i = 0, at = 0; i < strings; i++) {
+    const part = octets.slice(i * 255, (i + 1) * 255)
+    at = rdata.writeUInt8(part.length, at)
+    at += rdata.write(part, at, "latin1")
+  }
+  return rdata
+}
