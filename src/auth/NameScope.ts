@@ -119,8 +119,7 @@ export const minted = (options: {
 export const mailboxOf = (x25519Pub: string): string =>
   Subject.hexHash(12, Buffer.from(Subject.hexHash(64, Buffer.from(x25519Pub, "hex")), "hex"))
 
-const directMailbox = /^mb-[^.]+$/
-const directShared = /^(?:slot|claim)-[^.]+\.mb-[^.]+$/
+const mailboxScope = /^(?:mb-[^.]+|(?:slot|claim)-[^.]+\.mb-[^.]+)$/
 const x25519Hex = /^[0-9a-f]{64}$/
 const mailboxLabel = /^mb-([0-9a-f]{12})$/
 
@@ -129,17 +128,15 @@ const mailboxLabel = /^mb-([0-9a-f]{12})$/
  * leave claims there. Scopes of child zones and of identities alone speak for no mailbox.
  */
 export const recipients = (key: TsigKey, zone: Name): ReadonlySet<string> => {
-  const hashes = new Set<string>()
-  for (const suffix of key.allowedSuffixes.map(normalForm)) {
-    if (!isWithin(suffix, zone)) continue
-    const below = suffix === zone ? "" : suffix.slice(0, -zone.length - 1)
-    const named = mailboxLabel.exec(below)?.[1]
-    if (named !== undefined) hashes.add(named)
-    if (
-      x25519Hex.test(key.registeredX25519Pub) &&
-      (suffix === zone || directMailbox.test(below) || directShared.test(below))
-    )
-      hashes.add(mailboxOf(key.registeredX25519Pub))
-  }
+  const below = key.allowedSuffixes
+    .map(normalForm)
+    .filter((suffix) => isWithin(suffix, zone))
+    .map((suffix) => (suffix === zone ? "" : suffix.slice(0, -zone.length - 1)))
+  const hashes = new Set(below.flatMap((labels) => mailboxLabel.exec(labels)?.[1] ?? []))
+  if (
+    x25519Hex.test(key.registeredX25519Pub) &&
+    below.some((labels) => labels === "" || mailboxScope.test(labels))
+  )
+    hashes.add(mailboxOf(key.registeredX25519Pub))
   return hashes
 }
