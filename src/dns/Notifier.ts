@@ -74,7 +74,7 @@ export const layer = Layer.scopedDiscard(
         news.unsafeOffer(undefined)
         const tell = Effect.gen(function* () {
           const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
-          const bare = message(SecureRandom.uint16(), zone, versions.serial())
+          const bare = message(SecureRandom.unsafeUint16(), zone, versions.serial())
           const request = Option.match(config.key, {
             onNone: () => bare,
             onSome: (key) => TsigSign.sign(bare, key, { timeSigned: now }).bytes
