@@ -2,8 +2,15 @@
  * Messages that cannot be answered from memory at once: UPDATE, anything signed, zone
  * transfers. They run as fibers, bounded in number by the pipeline.
  */
-import { Context, type Effect } from "effect"
+import { Context, Effect, Either, Layer } from "effect"
+import { opcode, rcode, type as rrType } from "../wire/Codes.ts"
+import * as Message from "../wire/Message.ts"
+import { reply } from "../wire/Reply.ts"
 import type { Exchange } from "./Exchange.ts"
+import { Responder } from "./Responder.ts"
+import { SignedExchange } from "./SignedExchange.ts"
+import { Transfer } from "./Transfer.ts"
+import { UpdateHandler } from "./UpdateHandler.ts"
 
 export class SlowPath extends Context.Tag("dnsmesh/dns/SlowPath")<
   SlowPath,
@@ -11,4 +18,55 @@ export class SlowPath extends Context.Tag("dnsmesh/dns/SlowPath")<
     /** Sends its replies itself; yields the outcome for `dmp_dns_queries_total`. */
     readonly handle: (message: Buffer, exchange: Exchange) => Effect.Effect<string>
   }
->() {}
+>() {
+  static readonly layer = Layer.effect(
+    SlowPath,
+    Effect.gen(function* () {
+      const kernel = yield* Responder
+      const signed = yield* SignedExchange
+      const transfer = yield* Transfer
+      const updates = yield* UpdateHandler
+
+      const update = (message: Buffer, exchange: Exchange) =>
+        Effect.map(updates.handle(message, exchange), (done) => {
+          if (done.reply !== undefined) exchange.send(done.reply)
+          return done.outcome
+        })
+
+      const signedQuery = (query: Message.Message, exchange: Exchange) =>
+        Effect.map(signed.open(query), (who) => {
+          if (who._tag === "Rejected") {
+            exchange.send(who.reply)
+            return who.outcome
+          }
+          const verdict = kernel.reader.read(query.bytes)
+          const reserve = who._tag === "Verified" ? who.overhead : 0
+          const answer = kernel.reply(query.bytes, verdict, {
+            transport: exchange.transport,
+            reserve
+          })
+          if (answer !== undefined)
+            exchange.send(who._tag === "Verified" ? who.seal(answer) : answer)
+          return kernel.outcome
+        })
+
+      const handle = (message: Buffer, exchange: Exchange): Effect.Effect<string> => {
+        if (Message.readHeader(message)?.opcode === opcode.UPDATE) return update(message, exchange)
+        return Either.match(Message.parse(message), {
+          onLeft: () =>
+            Effect.sync(() => {
+              exchange.send(reply(message, { rcode: rcode.FORMERR }))
+              return "formerr"
+            }),
+          onRight: (query) => {
+            const type = query.questions[0]?.type
+            return type === rrType.AXFR || type === rrType.IXFR
+              ? transfer.handle(query, exchange)
+              : signedQuery(query, exchange)
+          }
+        })
+      }
+      return SlowPath.of({ handle })
+    })
+  )
+}
