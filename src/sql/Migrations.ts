@@ -1,0 +1,70 @@
+/**
+ * Brings a database to our schema. Invariant: a file another release has taken further is
+ * refused before anything in it changes, and a step that fails leaves no trace.
+ */
+import * as Migrator from "@effect/sql/Migrator"
+import * as SqlClient from "@effect/sql/SqlClient"
+import type { SqlError } from "@effect/sql/SqlError"
+import { Effect } from "effect"
+import { OpenError } from "./OpenError.ts"
+import { messageOf } from "./SqlReason.ts"
+
+/** Steps by `<number>_<name>`; a released step never changes. */
+export type Steps = Readonly<Record<string, Effect.Effect<void, SqlError, SqlClient.SqlClient>>>
+
+// Our own table: the reference neither reads nor minds it, and `user_version` stays the reference's.
+const table = "dnsmesh_migrations"
+
+const migrate = Migrator.make({})
+
+/** The main database's file; empty for one in memory. */
+export const databaseFile = (sql: SqlClient.SqlClient): Effect.Effect<string, SqlError> =>
+  Effect.map(
+    sql<{ file: string }>`SELECT file FROM pragma_database_list WHERE name = 'main'`,
+    (rows) => rows[0]?.file ?? ""
+  )
+
+const appliedStep = (sql: SqlClient.SqlClient) =>
+  Effect.gen(function* () {
+    const tables = yield* sql`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ${table}`
+    if (tables.length === 0) return 0
+    const [row] = yield* sql<{
+      latest: number | null
+    }>`SELECT max(migration_id) AS latest FROM ${sql(table)}`
+    return row?.latest ?? 0
+  })
+
+/** Runs the steps the database has not seen, then `always`, which must bear being repeated. */
+export const run = (options: {
+  readonly steps: Steps
+  readonly always?: Effect.Effect<void, SqlError, SqlClient.SqlClient>
+}): Effect.Effect<void, OpenError, SqlClient.SqlClient> =>
+  Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const path = yield* databaseFile(sql)
+    const known = Math.max(0, ...Object.keys(options.steps).map((key) => Number.parseInt(key, 10)))
+    const applied = yield* appliedStep(sql)
+    if (applied > known)
+      return yield* new OpenError({
+        reason: "newer-schema",
+        path,
+        message: `${path} was migrated to step ${applied}; this release knows up to ${known}`
+      })
+    const failed = (error: unknown) =>
+      new OpenError({
+        reason: "migration",
+        path,
+        message: `${path} could not be migrated and was left as it was: ${messageOf(
+          error instanceof Migrator.MigrationError ? (error.cause ?? error) : error
+        )}`
+      })
+    yield* migrate({ loader: Migrator.fromRecord(options.steps), table }).pipe(
+      Effect.catchAllDefect(Effect.fail),
+      Effect.mapError(failed)
+    )
+    if (options.always !== undefined) yield* Effect.mapError(options.always, failed)
+  }).pipe(
+    Effect.catchTag("SqlError", (error) =>
+      Effect.fail(new OpenError({ reason: "other", path: "", message: messageOf(error) }))
+    )
+  )

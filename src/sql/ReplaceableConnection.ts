@@ -1,0 +1,113 @@
+/**
+ * One connection shared by statements and transactions. Invariants: a lone statement never
+ * slips into another fiber's transaction, and a connection the disk has failed is replaced
+ * before it is trusted again.
+ */
+import type { Connection } from "@effect/sql/SqlConnection"
+import { SqlError } from "@effect/sql/SqlError"
+import { Effect, Exit, Scope, Stream } from "effect"
+import { codeOf, messageOf } from "./SqlReason.ts"
+
+type Use = <A>(
+  f: (connection: Connection) => Effect.Effect<A, SqlError>
+) => Effect.Effect<A, SqlError>
+
+/** I/O errors a connection may meet before it is replaced. */
+const ioTolerance = 2
+
+const over = (use: Use): Connection => ({
+  execute: (text, params, transform) => use((c) => c.execute(text, params, transform)),
+  executeRaw: (text, params) => use((c) => c.executeRaw(text, params)),
+  executeValues: (text, params) => use((c) => c.executeValues(text, params)),
+  executeUnprepared: (text, params, transform) =>
+    use((c) => c.executeUnprepared(text, params, transform)),
+  executeStream: () => Stream.dieMessage("SQLite statements are not streamed")
+})
+
+const toSqlError = (error: unknown): SqlError =>
+  error instanceof SqlError ? error : new SqlError({ cause: error, message: messageOf(error) })
+
+export interface ReplaceableConnection {
+  /** For statements outside a transaction. */
+  readonly acquirer: Effect.Effect<Connection>
+  /** Nobody else's statements run until the scope closes. */
+  readonly transactionAcquirer: Effect.Effect<Connection, SqlError, Scope.Scope>
+}
+
+/**
+ * `first` opens the first connection and `again` each one after it, both in a scope of
+ * their own. `farewell` runs on the last one before it is closed.
+ */
+export const make = <E>(options: {
+  readonly first: Effect.Effect<Connection, E, Scope.Scope>
+  readonly again: Effect.Effect<Connection, unknown, Scope.Scope>
+  readonly farewell: (connection: Connection) => Effect.Effect<unknown, unknown>
+}): Effect.Effect<ReplaceableConnection, E, Scope.Scope> =>
+  Effect.gen(function* () {
+    const semaphore = yield* Effect.makeSemaphore(1)
+    let current:
+      { readonly connection: Connection; readonly scope: Scope.CloseableScope } | undefined
+    let ioErrors = 0
+
+    const open = <E2>(connect: Effect.Effect<Connection, E2, Scope.Scope>) =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const connection = yield* connect.pipe(
+          Scope.extend(scope),
+          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+        )
+        current = { connection, scope }
+        ioErrors = 0
+        return connection
+      }).pipe(Effect.uninterruptible)
+
+    const close = Effect.suspend(() => {
+      const closing = current
+      current = undefined
+      return closing === undefined ? Effect.void : Scope.close(closing.scope, Exit.void)
+    })
+
+    const connection = Effect.suspend(() =>
+      current !== undefined
+        ? Effect.succeed(current.connection)
+        : Effect.mapError(open(options.again), toSqlError)
+    )
+
+    // SQLite takes a failed transaction back on the same connection, so the first I/O error is
+    // borne. Where they go on, the file may have been replaced beneath us; and the driver
+    // remembers for minutes that it could not prepare a statement.
+    const judge = (error: SqlError): Effect.Effect<void> => {
+      const code = codeOf(error)
+      if (code.startsWith("SQLITE_IOERR")) ioErrors++
+      const lost =
+        ioErrors >= ioTolerance ||
+        /^SQLITE_(CORRUPT|NOTADB|CANTOPEN|READONLY)/.test(code) ||
+        error.message.startsWith("Failed to prepare")
+      return lost ? close : Effect.void
+    }
+
+    yield* Effect.acquireRelease(open(options.first), () =>
+      Effect.suspend(() =>
+        current === undefined ? Effect.void : Effect.ignore(options.farewell(current.connection))
+      ).pipe(Effect.zipRight(close), semaphore.withPermits(1))
+    )
+
+    return {
+      acquirer: Effect.succeed(
+        over((f) =>
+          semaphore.withPermits(1)(Effect.flatMap(connection, f).pipe(Effect.tapError(judge)))
+        )
+      ),
+      // Judged when the transaction has ended: it stays on one connection, and its ROLLBACK
+      // has to reach that one.
+      transactionAcquirer: Effect.gen(function* () {
+        yield* Effect.acquireRelease(semaphore.take(1), () => semaphore.release(1))
+        const pinned = yield* connection
+        let failure: SqlError | undefined
+        yield* Effect.addFinalizer(() => (failure === undefined ? Effect.void : judge(failure)))
+        return over((f) =>
+          Effect.tapError(f(pinned), (error) => Effect.sync(() => (failure ??= error)))
+        )
+      })
+    }
+  })

@@ -1,0 +1,205 @@
+/**
+ * `RecordStore` over SQLite. Invariants: a commit is one transaction of at most three
+ * statements however many rows it has, and `stored_ts` never repeats, across restarts too.
+ */
+import * as SqlClient from "@effect/sql/SqlClient"
+import { Clock, Effect, Layer, Option, Schema, Stream } from "effect"
+import { stat } from "node:fs/promises"
+import * as Name from "../wire/Name.ts"
+import { RecordStore, type RowChange } from "../zone/RecordStore.ts"
+import type { StoredTxt } from "../zone/TxtRecord.ts"
+import { valueHash } from "../zone/ValueHash.ts"
+import * as HostedStore from "./HostedStore.ts"
+import * as Migrations from "./Migrations.ts"
+import type { OpenError } from "./OpenError.ts"
+import * as RecordSchema from "./RecordSchema.ts"
+import * as SqliteFile from "./SqliteFile.ts"
+import { asStoreError, toStoreError } from "./SqlReason.ts"
+import { autocommit, type Run, transaction } from "./Transaction.ts"
+
+/** Rows read by one statement of `live`. */
+const livePage = 2000
+
+const upsert = `INSERT INTO records (name, value, ttl, created_at, expires_at, stored_ts, value_hash)
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ? + key, value ->> 5
+  FROM json_each(?) WHERE true
+  ON CONFLICT (name, value) DO UPDATE SET
+    ttl = excluded.ttl, created_at = excluded.created_at, expires_at = excluded.expires_at,
+    stored_ts = excluded.stored_ts, value_hash = excluded.value_hash`
+
+const remove = `DELETE FROM records
+  WHERE (name, value) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))`
+
+const sweep = `DELETE FROM records WHERE rowid IN
+  (SELECT rowid FROM records WHERE expires_at <= ? ORDER BY expires_at LIMIT ?) RETURNING 1`
+
+const mark = "UPDATE dnsmesh_meta SET value = ? WHERE key = 'stored-mark'"
+
+/** Each value's last change, in the order of those: what the group amounts to. */
+const fold = (changes: ReadonlyArray<RowChange>) => {
+  const last = new Map<string, RowChange>()
+  for (const change of changes) {
+    const { owner, value } = change._tag === "Put" ? change.row : change
+    const key = `${owner}\n${value}`
+    last.delete(key)
+    last.set(key, change)
+  }
+  const puts: Array<ReadonlyArray<string | number>> = []
+  const removals: Array<readonly [owner: string, value: string]> = []
+  for (const change of last.values())
+    if (change._tag === "Put") {
+      const { owner, value, ttl, createdAt, expiresAt } = change.row
+      puts.push([owner, value, ttl, createdAt, expiresAt, valueHash(value)])
+    } else removals.push([change.owner, change.value])
+  return { puts, removals }
+}
+
+interface Row {
+  readonly rowid: number
+  readonly name: string
+  readonly value: string
+  readonly ttl: number
+  readonly created_at: number
+  readonly expires_at: number
+  readonly stored_ts: number
+}
+
+const toStored = (row: Row): StoredTxt => ({
+  owner: Name.unsafeMake(row.name),
+  value: row.value,
+  ttl: row.ttl,
+  createdAt: row.created_at,
+  expiresAt: row.expires_at
+})
+
+/** Octets of a file; 0 when there is none. */
+const fileBytes = (path: string) =>
+  Effect.tryPromise(() => stat(path)).pipe(
+    Effect.match({ onSuccess: ({ size }) => size, onFailure: () => 0 })
+  )
+
+const make = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* Migrations.run({ steps: RecordSchema.steps, always: RecordSchema.normalise })
+
+  const [start] = yield* sql<{ last: number }>`SELECT max(
+    (SELECT value FROM dnsmesh_meta WHERE key = 'stored-mark'),
+    (SELECT coalesce(max(stored_ts), 0) FROM records)) AS last`
+  let lastStored = start?.last ?? 0
+
+  const commit = (changes: ReadonlyArray<RowChange>) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      const { puts, removals } = fold(changes)
+      const first = Math.max(lastStored + 1, now)
+      // Taken even if the commit fails: a gap harms nobody, a repetition hides a row from peers.
+      if (puts.length > 0) lastStored = first + puts.length - 1
+      const put = [upsert, first, JSON.stringify(puts)] as const
+      if (removals.length === 0) return puts.length === 0 ? Effect.void : autocommit(sql, ...put)
+      return transaction(sql, (run) =>
+        deleting(run, run(remove, JSON.stringify(removals))).pipe(
+          Effect.zipRight(puts.length === 0 ? Effect.void : run(...put))
+        )
+      )
+    })
+
+  // The highest stored_ts outlives its row here, lest a clock set back gives it out again.
+  const deleting = <A, E>(run: Run, body: Effect.Effect<A, E>) =>
+    Effect.zipLeft(body, run(mark, lastStored))
+
+  const livePages = (now: number) =>
+    Stream.paginateEffect({ name: "", stored_ts: -1, rowid: 0 }, (after) =>
+      Effect.map(
+        sql<Row>`SELECT rowid, name, value, ttl, created_at, expires_at, stored_ts FROM records
+          WHERE (name, stored_ts, rowid) > (${after.name}, ${after.stored_ts}, ${after.rowid})
+            AND +expires_at > ${now}
+          ORDER BY name, stored_ts, rowid LIMIT ${livePage}`,
+        (rows) => {
+          const last = rows.at(-1)
+          const more = rows.length < livePage ? Option.none() : Option.fromNullable(last)
+          return [rows, more] as const
+        }
+      )
+    )
+
+  return RecordStore.of({
+    commit: (changes) => asStoreError(commit(changes)).pipe(Effect.asVoid),
+    live: (now) =>
+      livePages(now).pipe(
+        // A name no query can ask for is kept, but is nothing to answer with.
+        Stream.map((rows) => rows.filter((row) => Option.isSome(Name.parse(row.name)))),
+        Stream.filter((rows) => rows.length > 0),
+        Stream.map((rows) => rows.map(toStored)),
+        Stream.mapError(toStoreError)
+      ),
+    sweep: (now, limit) =>
+      transaction(sql, (run) => deleting(run, run(sweep, now, limit))).pipe(
+        Effect.map((rows) => rows.length),
+        asStoreError
+      ),
+    digest: (after, limit, now) =>
+      sql<{ stored_ts: number; name: string; value_hash: string; expires_at: number }>`
+        SELECT stored_ts, name, value_hash, expires_at FROM records
+        WHERE (stored_ts, name, value_hash) > (${after.storedTs}, ${after.owner}, ${after.valueHash})
+          AND +expires_at > ${now}
+        ORDER BY stored_ts, name, value_hash LIMIT ${limit}`.pipe(
+        Effect.map((rows) =>
+          rows.map((row) => ({
+            storedTs: row.stored_ts,
+            owner: row.name,
+            valueHash: row.value_hash,
+            expiresAt: row.expires_at
+          }))
+        ),
+        asStoreError
+      ),
+    rowsAt: (owners, now) =>
+      sql<Row>`SELECT rowid, name, value, ttl, created_at, expires_at, stored_ts FROM records
+        WHERE name IN (SELECT value FROM json_each(${JSON.stringify(owners)}))
+          AND +expires_at > ${now} ORDER BY name, stored_ts, rowid`.pipe(
+        Effect.map((rows) => rows.map(toStored)),
+        asStoreError
+      ),
+    probe: autocommit(sql, "UPDATE dnsmesh_meta SET value = value + 1 WHERE key = 'probes'").pipe(
+      Effect.asVoid,
+      asStoreError
+    ),
+    usage: (now) =>
+      Effect.gen(function* () {
+        const [row] = yield* sql<{ expired: number; bytes: number }>`
+          SELECT (SELECT count(*) FROM records WHERE expires_at <= ${now}) AS expired,
+                 (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) AS bytes`
+        const file = yield* Migrations.databaseFile(sql)
+        return {
+          databaseBytes: file === "" ? (row?.bytes ?? 0) : yield* fileBytes(file),
+          walBytes: file === "" ? 0 : yield* fileBytes(`${file}-wal`),
+          expiredRows: row?.expired ?? 0
+        }
+      }).pipe(asStoreError)
+  })
+})
+
+/** Migrates the database the client is connected to and keeps the records in it. */
+export const layer: Layer.Layer<RecordStore, OpenError, SqlClient.SqlClient> = Layer.effect(
+  RecordStore,
+  make.pipe(Effect.catchTag("SqlError", (error) => Effect.die(error)))
+)
+
+/** The records in the database file at `path`, which no other node may have open. */
+export const layerFile = (path: string): Layer.Layer<RecordStore, OpenError> =>
+  layer.pipe(Layer.provide(SqliteFile.layer({ path, userVersion: 0, exclusive: true })))
+
+/** For the store thread. */
+export const hosted = HostedStore.make(RecordStore, {
+  name: "records",
+  errors: Schema.Never,
+  members: {
+    commit: "call",
+    live: "streamCall",
+    sweep: "call",
+    digest: "call",
+    rowsAt: "call",
+    probe: "effect",
+    usage: "call"
+  },
+  layer: layerFile
+})

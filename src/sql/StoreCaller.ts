@@ -1,0 +1,103 @@
+/** The main side of a hosted store: its contract, each member a message to the thread and back. */
+import { Chunk, Clock, Effect, Option, Schema, type Scope, Stream } from "effect"
+import { StoreError } from "../zone/RecordStore.ts"
+import type { HostedStore, MemberKind } from "./HostedStore.ts"
+import { OpenError } from "./OpenError.ts"
+import type { Reply } from "./StoreProtocol.ts"
+import type { Gone, Thread } from "./Thread.ts"
+
+const closed = (gone: Gone) => new StoreError({ reason: "closed", message: gone.message })
+
+/** Opens `store` on `thread`; see `StoreThread.open`. */
+export const open = <I, S extends object, X>(
+  thread: Thread,
+  store: HostedStore<I, S, X>,
+  path: string
+): Effect.Effect<S, OpenError, Scope.Scope> =>
+  Effect.acquireRelease(opened(thread, store, path), (number) =>
+    Effect.ignore(thread.ask((id) => ({ _tag: "Close", id, store: number })))
+  ).pipe(Effect.map((number) => callers(thread, store, number)))
+
+/** Yields the number under which the thread knows the opened store. */
+const opened = <I, S, X>(thread: Thread, { name }: HostedStore<I, S, X>, path: string) =>
+  thread
+    .ask((id) => ({ _tag: "Open", id, name, path }))
+    .pipe(
+      Effect.mapError(({ message }) => new OpenError({ reason: "other", path, message })),
+      Effect.flatMap((reply): Effect.Effect<number, OpenError> => {
+        if (reply._tag === "Done") return Effect.succeed(reply.id)
+        return reply._tag === "NotOpened"
+          ? Effect.fail(Schema.decodeSync(OpenError)(reply.error))
+          : unexpected(reply)
+      })
+    )
+
+const unexpected = (reply: Reply) =>
+  Effect.dieMessage(reply._tag === "Died" ? reply.message : `unexpected reply ${reply._tag}`)
+
+const callers = <I, S extends object, X>(
+  thread: Thread,
+  store: HostedStore<I, S, X>,
+  number: number
+): S => {
+  const failed = (reply: Reply): Effect.Effect<never, StoreError | X> =>
+    reply._tag === "Failed"
+      ? Effect.flatMap(store.decodeError(reply.error), Effect.fail)
+      : unexpected(reply)
+
+  const ask = (_tag: "Call" | "OpenCursor", member: string, args: ReadonlyArray<unknown>) =>
+    Effect.flatMap(Clock.currentTimeMillis, (now) =>
+      Effect.mapError(
+        thread.ask((id) => ({ _tag, id, store: number, member, args, now })),
+        closed
+      )
+    )
+
+  const call = (member: string, args: ReadonlyArray<unknown>) =>
+    Effect.flatMap(ask("Call", member, args), (reply) =>
+      reply._tag === "Done" ? Effect.succeed(reply.value) : failed(reply)
+    )
+
+  const stream = (member: string, args: ReadonlyArray<unknown>) =>
+    Effect.acquireRelease(
+      Effect.flatMap(ask("OpenCursor", member, args), (reply) =>
+        reply._tag === "Done" ? Effect.succeed(reply.id) : failed(reply)
+      ),
+      (cursor) => Effect.ignore(thread.ask((id) => ({ _tag: "Release", id, cursor })))
+    ).pipe(
+      Effect.map((cursor) =>
+        thread
+          .ask((id) => ({ _tag: "Next", id, cursor }))
+          .pipe(
+            Effect.mapError((gone) => Option.some<StoreError | X>(closed(gone))),
+            Effect.flatMap((reply) => {
+              if (reply._tag === "Elements")
+                return Effect.succeed(Chunk.fromIterable(reply.elements))
+              return reply._tag === "End"
+                ? Effect.fail(Option.none())
+                : Effect.mapError(failed(reply), Option.some)
+            })
+          )
+      ),
+      Effect.map(Stream.repeatEffectChunkOption),
+      Stream.unwrapScoped
+    )
+
+  const as = (member: string, kind: MemberKind): unknown => {
+    switch (kind) {
+      case "effect":
+        return call(member, [])
+      case "call":
+        return (...args: ReadonlyArray<unknown>) => call(member, args)
+      case "stream":
+        return stream(member, [])
+      case "streamCall":
+        return (...args: ReadonlyArray<unknown>) => stream(member, args)
+    }
+  }
+
+  const members = Object.entries<MemberKind>(store.members)
+  // The one place where the types end: `Members<S>` has proved names, kinds and errors, and
+  // the other side is the same program.
+  return Object.fromEntries(members.map(([member, kind]) => [member, as(member, kind)])) as S
+}

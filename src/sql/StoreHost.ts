@@ -1,0 +1,180 @@
+/**
+ * The thread's side of the store thread: opens hosted stores and runs what is asked of
+ * them. Invariant: every request but `Stop` gets exactly one reply, and a store closes
+ * only after every call it was given has ended.
+ */
+import { Cause, Chunk, Clock, Effect, Exit, FiberSet, Option, Schema, Scope, Stream } from "effect"
+import type { MessagePort } from "node:worker_threads"
+import type { AnyHostedStore } from "./HostedStore.ts"
+import { OpenError } from "./OpenError.ts"
+import type { Call, OpenCursor, Reply, Request } from "./StoreProtocol.ts"
+
+interface Opened {
+  readonly hosted: AnyHostedStore
+  readonly members: ReadonlyMap<string, unknown>
+  readonly scope: Scope.CloseableScope
+  readonly calls: FiberSet.FiberSet
+}
+
+interface Cursor {
+  readonly hosted: AnyHostedStore
+  readonly pull: Effect.Effect<Chunk.Chunk<unknown>, Option.Option<unknown>>
+  readonly scope: Scope.CloseableScope
+}
+
+/** The caller's time, so that both sides of the thread agree what is live. */
+const clockAt = (live: Clock.Clock, now: number): Clock.Clock => {
+  const nanos = BigInt(now) * 1_000_000n
+  return {
+    [Clock.ClockTypeId]: Clock.ClockTypeId,
+    unsafeCurrentTimeMillis: () => now,
+    unsafeCurrentTimeNanos: () => nanos,
+    currentTimeMillis: Effect.succeed(now),
+    currentTimeNanos: Effect.succeed(nanos),
+    sleep: (duration) => live.sleep(duration)
+  }
+}
+
+const isEffect = (u: unknown): u is Effect.Effect<unknown, unknown> => Effect.isEffect(u)
+const isStream = (u: unknown): u is Stream.Stream<unknown, unknown> =>
+  typeof u === "object" && u !== null && Stream.StreamTypeId in u
+
+/** What a member gives when asked with these arguments: an effect or a stream. */
+const ask = ({ members }: Opened, request: Call | OpenCursor): unknown => {
+  const member = members.get(request.member)
+  return typeof member === "function" ? member(...request.args) : member
+}
+
+/** Serves `port` until it is told to stop; never fails. */
+export const serve = (port: MessagePort, stores: ReadonlyArray<AnyHostedStore>) =>
+  Effect.gen(function* () {
+    const live = yield* Effect.clock
+    const opened = new Map<number, Opened>()
+    const cursors = new Map<number, Cursor>()
+    const reply = (message: Reply) => Effect.sync(() => port.postMessage(message))
+    const done = (id: number, value?: unknown) => reply({ _tag: "Done", id, value })
+
+    const open = (id: number, name: string, path: string) =>
+      Effect.gen(function* () {
+        const hosted = stores.find((store) => store.name === name)
+        if (hosted === undefined) return yield* Effect.dieMessage(`no store is called ${name}`)
+        const scope = yield* Scope.make()
+        yield* Effect.gen(function* () {
+          const members = yield* hosted.open(path)
+          const calls = yield* FiberSet.make()
+          // Added last, so it runs first: what was asked is done before the file closes.
+          yield* Effect.addFinalizer(() => FiberSet.awaitEmpty(calls))
+          opened.set(id, { hosted, members, scope, calls })
+        }).pipe(
+          Scope.extend(scope),
+          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
+        )
+        yield* done(id)
+      }).pipe(
+        Effect.catchAll((error) =>
+          reply({ _tag: "NotOpened", id, error: Schema.encodeSync(OpenError)(error) })
+        )
+      )
+
+    const close = (number: number) =>
+      Effect.suspend(() => {
+        const store = opened.get(number)
+        opened.delete(number)
+        return store === undefined ? Effect.void : Scope.close(store.scope, Exit.void)
+      })
+
+    const inStore = <A>(number: number, use: (store: Opened) => Effect.Effect<A>) =>
+      Effect.suspend(() => {
+        const store = opened.get(number)
+        return store === undefined ? Effect.dieMessage("the store is closed") : use(store)
+      })
+
+    const failed = (id: number, hosted: AnyHostedStore) => (error: unknown) =>
+      Effect.flatMap(hosted.encodeError(error), (plain) =>
+        reply({ _tag: "Failed", id, error: plain })
+      )
+
+    const call = (request: Call) =>
+      inStore(request.store, (store) => {
+        const asked = ask(store, request)
+        if (!isEffect(asked)) return Effect.dieMessage(`${request.member} is no effect`)
+        return asked.pipe(
+          Effect.withClock(clockAt(live, request.now)),
+          Effect.matchEffect({
+            onSuccess: (value) => done(request.id, value),
+            onFailure: failed(request.id, store.hosted)
+          }),
+          answerDefects(request.id),
+          FiberSet.run(store.calls)
+        )
+      })
+
+    const openCursor = (request: OpenCursor) =>
+      inStore(request.store, (store) =>
+        Effect.gen(function* () {
+          const asked = ask(store, request)
+          if (!isStream(asked)) return yield* Effect.dieMessage(`${request.member} is no stream`)
+          // Below the store's scope: a cursor nobody released ends before the file closes.
+          const scope = yield* Scope.fork(store.scope, store.scope.strategy)
+          yield* Scope.addFinalizer(
+            scope,
+            Effect.sync(() => cursors.delete(request.id))
+          )
+          const pull = yield* Stream.toPull(asked).pipe(Scope.extend(scope))
+          const timed = Effect.withClock(pull, clockAt(live, request.now))
+          cursors.set(request.id, { hosted: store.hosted, pull: timed, scope })
+          yield* done(request.id)
+        })
+      )
+
+    const next = (id: number, number: number) =>
+      Effect.suspend(() => {
+        const cursor = cursors.get(number)
+        if (cursor === undefined) return reply({ _tag: "End", id })
+        return Effect.matchEffect(cursor.pull, {
+          onSuccess: (chunk) =>
+            reply({ _tag: "Elements", id, elements: Chunk.toReadonlyArray(chunk) }),
+          onFailure: Option.match({
+            onNone: () => reply({ _tag: "End", id }),
+            onSome: failed(id, cursor.hosted)
+          })
+        })
+      })
+
+    const release = (number: number) =>
+      Effect.suspend(() => {
+        const cursor = cursors.get(number)
+        return cursor === undefined ? Effect.void : Scope.close(cursor.scope, Exit.void)
+      })
+
+    const answerDefects = (id: number) =>
+      Effect.catchAllCause((cause: Cause.Cause<never>) =>
+        reply({ _tag: "Died", id, message: Cause.pretty(cause) })
+      )
+
+    const handle = (request: Exclude<Request, { _tag: "Stop" }>): Effect.Effect<unknown> => {
+      switch (request._tag) {
+        case "Call":
+          return call(request)
+        case "OpenCursor":
+          return openCursor(request)
+        case "Next":
+          return next(request.id, request.cursor)
+        case "Release":
+          return Effect.zipRight(release(request.cursor), done(request.id))
+        case "Open":
+          return open(request.id, request.name, request.path)
+        case "Close":
+          return Effect.zipRight(close(request.store), done(request.id))
+      }
+    }
+
+    yield* Effect.async<void>((resume) => {
+      port.on("message", (request: Request) => {
+        if (request._tag === "Stop") return resume(Effect.void)
+        Effect.runFork(Effect.withTracerEnabled(answerDefects(request.id)(handle(request)), false))
+      })
+    })
+    yield* Effect.forEach([...opened.keys()].reverse(), close, { discard: true })
+    port.close()
+  })

@@ -1,0 +1,5 @@
+/** Every store that can live on the store thread. A store that is not listed here cannot be opened. */
+import type { AnyHostedStore } from "./HostedStore.ts"
+import * as SqlRecordStore from "./SqlRecordStore.ts"
+
+export const hostedStores: ReadonlyArray<AnyHostedStore> = [SqlRecordStore.hosted]
