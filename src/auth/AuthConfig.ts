@@ -54,7 +54,7 @@ export const config: Config.Config<AuthConfigShape> = Setting.all(settings).pipe
  * can reach it, and did not say that this is meant. A derived open mode only earns a warning.
  */
 export const openBindProblem = (
-  auth: AuthConfigShape,
+  auth: Pick<AuthConfigShape, "mode" | "modeDerived" | "allowOpenPublicBind">,
   hosts: ReadonlyArray<string>
 ): Option.Option<string> => {
   const host = hosts.find(isPublicBind)

@@ -3,6 +3,7 @@ import { Option } from "effect"
 import { isIP, isIPv4, isIPv6 } from "node:net"
 import { networkInterfaces } from "node:os"
 import * as Setting from "./Setting.ts"
+import { parseCidr } from "./TrustedProxies.ts"
 
 /** A port to listen on; 0 lets the kernel choose. */
 export const port = (
@@ -69,18 +70,6 @@ export const isPublicBind = (host: string): boolean => {
   return !(isIPv6(text) && /^(?:0{1,4}:){7}0{0,3}1$|^::(?:0{1,4}:){0,6}0{0,3}1$/.test(text))
 }
 
-/** `address/bits`, or a bare address, which stands for itself alone. Canonical: always with bits. */
-export const parseCidr = (text: string): Option.Option<string> => {
-  const [address = "", bits, ...rest] = text.split("/")
-  const family = isIP(address)
-  const width = family === 4 ? 32 : 128
-  if (family === 0 || rest.length > 0 || address.includes("%")) return Option.none()
-  if (bits === undefined) return Option.some(`${address.toLowerCase()}/${width}`)
-  return /^[0-9]{1,3}$/.test(bits) && Number(bits) <= width
-    ? Option.some(`${address.toLowerCase()}/${Number(bits)}`)
-    : Option.none()
-}
-
 /** Address ranges in CIDR notation. */
 export const cidrs = (
   name: string,
@@ -90,7 +79,8 @@ export const cidrs = (
     ...options,
     items: "address ranges such as 10.0.0.0/8 or fd00::/8, or the word none",
     defaultText: options.defaultText ?? options.default.join(","),
-    parseItem: parseCidr,
+    parseItem: (item) =>
+      Option.map(parseCidr(item), ({ address, prefix }) => `${address}/${prefix}`),
     default: () => options.default
   })
 
