@@ -1,7 +1,7 @@
 /** Judges a TSIG record (RFC 8945 §5.2): key, MAC, time, truncation, in this order. */
 import { timingSafeEqual } from "node:crypto"
 import { headerOctets, type Message } from "./Message.ts"
-import { algorithms, fudgeSeconds, isAlgorithm, type Key, macOf, type TsigRecord } from "./Tsig.ts"
+import { algorithms, fudgeSeconds, type Key, macOf, type TsigRecord } from "./Tsig.ts"
 
 /** `key` is what answers must be signed with; `mac` is what they continue. */
 export type TsigOutcome =
@@ -44,7 +44,7 @@ export const verify = (
   key: Key | undefined,
   options: VerifyOptions
 ): TsigOutcome => {
-  if (key === undefined || !isAlgorithm(tsig.algorithm) || tsig.algorithm !== key.algorithm)
+  if (key === undefined || tsig.keyName !== key.name || tsig.algorithm !== key.algorithm)
     return { _tag: "BadKey" }
   const full = algorithms[key.algorithm].octets
   // RFC 8945 §5.2.2.1: longer than the hash, or shorter than 10 octets or half of it.
