@@ -41,21 +41,24 @@ const healthy = () =>
     request.on("error", () => resolve(false))
   })
 
-const needsToken = [
-  "DMP_OPERATOR_TOKEN",
-  "DMP_OPERATOR_TOKEN_FILE",
-  "DMP_HTTP_TOKEN",
-  "DMP_HTTP_TOKEN_FILE"
-].some((name) => setting(name, "") !== "")
+/** What a shell puts after `Bearer `; undefined on an open node. The token itself is not shown. */
+const bearer = () => {
+  for (const name of ["DMP_OPERATOR_TOKEN", "DMP_HTTP_TOKEN"]) {
+    if (setting(name, "") !== "") return `$${name}`
+    const file = setting(`${name}_FILE`, "")
+    if (file !== "") return `$(cat '${file}')`
+  }
+}
 const zone = setting("DMP_SERVED_ZONE", setting("DMP_DOMAIN", "example.com"))
 const announcement = () => {
   const name = `hello.${zone}`
-  const bearer = needsToken ? ' -H "Authorization: Bearer $DMP_OPERATOR_TOKEN"' : ""
+  const token = bearer()
+  const header = token === undefined ? "" : ` -H "Authorization: Bearer ${token}"`
   return [
     "",
     `dnsmesh-node is ready: HTTP on ${inUrl(httpHost)}:${httpPort}, DNS on ${inUrl(dnsHost)}:${dnsPort} (UDP and TCP)`,
     "Try it:",
-    `  curl -X POST ${base}/v1/records/${name} -H "Content-Type: application/json"${bearer} -d '{"value":"v=dmp1;t=hello","ttl":300}'`,
+    `  curl -X POST ${base}/v1/records/${name} -H "Content-Type: application/json"${header} -d '{"value":"v=dmp1;t=hello","ttl":300}'`,
     `  dig @${reachable(dnsHost)} -p ${dnsPort} ${name} TXT +short`,
     ""
   ].join("\n")

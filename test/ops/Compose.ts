@@ -35,7 +35,8 @@ export const interpolate = (text: string, variables: Variables): string => {
   let at = 0
   const until = (end: string): string => {
     let out = ""
-    while (at < text.length && !(end !== "" && text.startsWith(end, at))) {
+    const ended = () => at >= text.length || (end !== "" && text.startsWith(end, at))
+    while (!ended()) {
       if (text.startsWith("$$", at)) {
         out += "$"
         at += 2
