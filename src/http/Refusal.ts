@@ -71,6 +71,18 @@ export const requestTimeout = new Refusal({
   error: "request timeout"
 })
 
+export const expectationFailed = new Refusal({
+  status: 417,
+  code: "expectation-failed",
+  error: "expectation failed"
+})
+
+export const headersTooLarge = new Refusal({
+  status: 431,
+  code: "headers-too-large",
+  error: "request headers too large"
+})
+
 export const badRequest = (code: string, error: string): Refusal =>
   new Refusal({ status: 400, code, error })
 

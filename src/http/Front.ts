@@ -1,0 +1,217 @@
+/**
+ * What every request goes through, whoever serves it: the concurrency gate, the client's
+ * address, an id, the metrics and the access log. One request is one answer, counted once.
+ */
+import type { IncomingMessage, RequestListener, ServerResponse } from "node:http"
+import type { Socket } from "node:net"
+import type { Duplex } from "node:stream"
+import {
+  Cause,
+  Context,
+  Effect,
+  FiberRef,
+  FiberRefs,
+  Layer,
+  LogLevel,
+  Option,
+  Runtime
+} from "effect"
+import { Readiness } from "../runtime/Readiness.ts"
+import { TrustedProxies, type Trusts } from "../runtime/TrustedProxies.ts"
+import { ServedApi } from "./Api.ts"
+import { ApiApp } from "./ApiApp.ts"
+import * as ApiRequest from "./ApiRequest.ts"
+import { type Client, clientOf, peerOf } from "./ClientAddress.ts"
+import * as Dispatch from "./Dispatch.ts"
+import { HttpConfig } from "./HttpConfig.ts"
+import * as HttpMetrics from "./HttpMetrics.ts"
+import * as Refusal from "./Refusal.ts"
+import { commonHeaders, type Reply, write } from "./Reply.ts"
+import * as RequestBody from "./RequestBody.ts"
+import type { Exchange, Method } from "./Route.ts"
+import { routes } from "./Routes.ts"
+
+/** Served up to `headRoom` requests beyond the cap: who asks them must not be shut out by load. */
+const essential = new Set(["/health", "/livez", "/readyz", "/metrics"])
+const headRoom = 16
+
+/** Milliseconds for a body: it holds a slot while it comes. */
+const bodyPatience = 10_000
+
+/** What is neither a route nor an endpoint. */
+const other = { template: "other" }
+
+const labels = new Set(["GET", "HEAD", "POST", "DELETE"])
+const safeId = /^[A-Za-z0-9._-]{1,64}$/
+
+export class Front extends Context.Tag("dnsmesh/http/Front")<
+  Front,
+  {
+    readonly onRequest: RequestListener
+    /** Requests whose answer is not out yet. */
+    readonly inFlight: () => number
+    /** Those of them that came over `socket`. */
+    readonly pendingOn: (socket: Duplex) => ReadonlyArray<ServerResponse>
+    /** Succeeds when there are none. */
+    readonly idle: Effect.Effect<void>
+  }
+>() {
+  static readonly layer = Layer.effect(
+    Front,
+    Effect.gen(function* () {
+      const apiHandler = yield* ApiApp
+      const config = yield* HttpConfig
+      const readiness = yield* Readiness
+      const trusts = yield* TrustedProxies
+      const clock = yield* Effect.clock
+      const runtime = yield* Effect.runtime<never>()
+      const runFork = Runtime.runFork(runtime)
+      const direct = yield* routes
+      const served = Dispatch.apiRoutes(ServedApi)
+      const dispatch = Dispatch.make(served, direct)
+      HttpMetrics.register([...direct, ...served, other].map(({ template }) => template))
+      const logsAccess = LogLevel.lessThanEqual(
+        FiberRefs.getOrDefault(runtime.fiberRefs, FiberRef.currentMinimumLogLevel),
+        LogLevel.Debug
+      )
+      const patience = Math.min(bodyPatience, config.requestTimeout * 1000)
+      const peers = new WeakMap<Socket, Client>()
+      const peerBehind = (socket: Socket): Client => {
+        const known = peers.get(socket)
+        if (known !== undefined) return known
+        const peer = peerOf(socket.remoteAddress)
+        peers.set(socket, peer)
+        return peer
+      }
+      const inFlight = new Set<ServerResponse>()
+      const waiting = new Set<() => void>()
+
+      const settled = (response: ServerResponse) => {
+        inFlight.delete(response)
+        HttpMetrics.inFlight.unsafeUpdate(inFlight.size, [])
+        if (inFlight.size > 0) return
+        for (const wake of waiting) wake()
+        waiting.clear()
+      }
+
+      const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+        const started = clock.unsafeCurrentTimeNanos()
+        const peer = peerBehind(request.socket)
+        const client = clientOf(peer, request.headers, trusts)
+        const { path, query } = split(request.url ?? "/")
+        const target = dispatch(request.method ?? "", path)
+        const template = "template" in target ? target.template : other.template
+        const id = requestId(request, peer, trusts)
+        const cap = config.maxConcurrency + (essential.has(template) ? headRoom : 0)
+        const admitted = inFlight.size < cap
+
+        inFlight.add(response)
+        HttpMetrics.inFlight.unsafeUpdate(inFlight.size, [])
+        request.on("error", ignore)
+        response.on("error", ignore)
+        response.once("close", () => {
+          settled(response)
+          // 499 as nginx counts it: the client left before there was an answer.
+          const status = response.headersSent ? response.statusCode : 499
+          const took = Number(clock.unsafeCurrentTimeNanos() - started) / 1e9
+          const method = request.method ?? ""
+          HttpMetrics.answered(labels.has(method) ? method : "OTHER", status, template, took)
+          if (logsAccess)
+            runFork(
+              Effect.logDebug(`${client.address} "${method} ${request.url}" ${status}`).pipe(
+                Effect.annotateLogs({ request_id: id, seconds: took })
+              )
+            )
+        })
+
+        const answer = (reply: Reply) => {
+          if (readiness.draining()) response.setHeader("Connection", "close")
+          write(request, response, id, reply)
+        }
+        const refuse = (refusal: Refusal.Refusal) => answer(Refusal.reply(refusal, id))
+
+        if (!admitted) {
+          HttpMetrics.shed("concurrency")
+          return refuse(Refusal.overloaded)
+        }
+        // RFC 9112 §3.2.
+        if (request.httpVersion === "1.1" && request.headers.host === undefined)
+          return refuse(Refusal.badRequest("no-host", "a Host header is required"))
+        const { expect } = request.headers
+        if (expect !== undefined && expect.toLowerCase() !== "100-continue")
+          return refuse(Refusal.expectationFailed)
+        if (target._tag === "NotFound") return refuse(Refusal.notFound)
+        if (target._tag === "MethodNotAllowed")
+          return refuse(Refusal.methodNotAllowed(target.allow))
+
+        const exchange = (method: Method): Exchange => ({
+          request,
+          method,
+          path,
+          query,
+          client,
+          id,
+          body: (cap) => RequestBody.read(request, response, { cap, patience })
+        })
+        if (target._tag === "Api") {
+          ApiRequest.register(exchange(request.method === "POST" ? "POST" : "GET"))
+          for (const [name, value] of Object.entries(commonHeaders)) response.setHeader(name, value)
+          response.setHeader("X-Request-Id", id)
+          if (readiness.draining()) response.setHeader("Connection", "close")
+          return apiHandler(request, response)
+        }
+        runFork(
+          target.route.handle(exchange(target.method)).pipe(
+            Effect.matchCauseEffect({
+              onSuccess: (reply) => Effect.sync(() => answer(reply)),
+              onFailure: (cause) => {
+                const refusal = refusalIn(cause)
+                return Option.isSome(refusal)
+                  ? Effect.sync(() => refuse(refusal.value))
+                  : Effect.zipRight(
+                      Effect.logError("a request met a defect", cause).pipe(
+                        Effect.annotateLogs({ request_id: id, route: template })
+                      ),
+                      Effect.sync(() => refuse(Refusal.internal))
+                    )
+              }
+            })
+          )
+        )
+      }
+
+      const idle = Effect.async<void>((resume) => {
+        const wake = () => resume(Effect.void)
+        if (inFlight.size === 0) return wake()
+        waiting.add(wake)
+        return Effect.sync(() => void waiting.delete(wake))
+      })
+
+      return {
+        onRequest,
+        inFlight: () => inFlight.size,
+        pendingOn: (socket) => [...inFlight].filter(({ req }) => req.socket === socket),
+        idle
+      }
+    })
+  )
+}
+
+const ignore = () => {}
+
+const refusalIn = (cause: Cause.Cause<Refusal.Refusal>) => Cause.failureOption(cause)
+
+/** A request target as path and query; the absolute form (RFC 9112 §3.2.2) loses its authority. */
+const split = (target: string): { readonly path: string; readonly query: string } => {
+  const local = target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?]*/i, "")
+  const at = local.indexOf("?")
+  return at < 0 ? { path: local, query: "" } : { path: local.slice(0, at), query: local.slice(at) }
+}
+
+/** An id of ours, or the one a trusted proxy already gave the request. */
+const requestId = (request: IncomingMessage, peer: Client, trusts: Trusts): string => {
+  const given = request.headers["x-request-id"]
+  return typeof given === "string" && safeId.test(given) && trusts(peer.address)
+    ? given
+    : crypto.randomUUID()
+}

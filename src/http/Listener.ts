@@ -1,0 +1,127 @@
+/**
+ * One bound `node:http` server, for as long as the scope lives. Timeouts bound what a
+ * silent client can hold; the caps on connections bound how many of them there are.
+ */
+import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http"
+import { type AddressInfo, isIPv6, type Socket } from "node:net"
+import type { Duplex } from "node:stream"
+import { Effect, type Scope } from "effect"
+import { type BindFailed, bindFailed } from "../runtime/BindFailed.ts"
+import type { Trusts } from "../runtime/TrustedProxies.ts"
+import * as ClientError from "./ClientError.ts"
+import { peerOf } from "./ClientAddress.ts"
+import type { HttpConfigShape } from "./HttpConfig.ts"
+import * as HttpMetrics from "./HttpMetrics.ts"
+import { methodNotAllowed } from "./Refusal.ts"
+
+export interface Listener {
+  readonly server: Server
+  readonly address: AddressInfo
+}
+
+/** Open connections of all listeners, and by limiter key. */
+export class Connections {
+  readonly #sources = new Map<string, number>()
+  #open = 0
+
+  get open(): number {
+    return this.#open
+  }
+
+  from(source: string): number {
+    return this.#sources.get(source) ?? 0
+  }
+
+  add(source: string, by: 1 | -1): void {
+    this.#open += by
+    const count = this.from(source) + by
+    if (count > 0) this.#sources.set(source, count)
+    else this.#sources.delete(source)
+    HttpMetrics.connections.unsafeUpdate(this.#open, [])
+  }
+}
+
+export interface ListenerOptions {
+  readonly config: HttpConfigShape
+  readonly connections: Connections
+  readonly trusts: Trusts
+  readonly onRequest: RequestListener
+  readonly pendingOn: (socket: Duplex) => ReadonlyArray<ServerResponse>
+}
+
+/** One source may hold this part of all connections, unless it is a trusted proxy. */
+const sourceShare = 4
+
+const admit = (server: Server, socket: Socket, options: ListenerOptions): void => {
+  const { config, connections, trusts } = options
+  const peer = peerOf(socket.remoteAddress)
+  const source = peer.limiterKey
+  connections.add(source, 1)
+  socket.once("close", () => connections.add(source, -1))
+  if (connections.open > config.maxConnections) {
+    HttpMetrics.shed("connections")
+    socket.destroy()
+    // Whoever comes next finds the room that idle connections took.
+    server.closeIdleConnections()
+  } else if (
+    connections.from(source) > Math.max(1, config.maxConnections / sourceShare) &&
+    !trusts(peer.address)
+  ) {
+    HttpMetrics.shed("source")
+    socket.destroy()
+  }
+}
+
+const make = (options: ListenerOptions): Server => {
+  const { config, onRequest, pendingOn } = options
+  const requestTimeout = config.requestTimeout * 1000
+  const headersTimeout = Math.min(config.headersTimeout * 1000, requestTimeout)
+  const server = createServer({
+    headersTimeout,
+    requestTimeout,
+    keepAliveTimeout: config.keepAliveTimeout * 1000,
+    connectionsCheckingInterval: Math.min(1000, headersTimeout / 2),
+    // The front answers a request without Host itself, in the shape of every refusal.
+    requireHostHeader: false,
+    noDelay: true
+  })
+  server.on("request", onRequest)
+  // Whoever expects 100 gets it when a route starts to read, and not if it is refused before.
+  server.on("checkContinue", onRequest)
+  server.on("checkExpectation", onRequest)
+  server.on("connection", (socket) => admit(server, socket, options))
+  server.on("connect", (_request, socket) =>
+    ClientError.refuse(socket, methodNotAllowed("GET, HEAD, POST, DELETE"))
+  )
+  server.on("clientError", (error, socket) =>
+    ClientError.onClientError(error, socket, pendingOn(socket))
+  )
+  return server
+}
+
+/** Listens on `host`; closes whatever is still open when the scope does. */
+export const bind = (
+  host: string,
+  options: ListenerOptions
+): Effect.Effect<Listener, BindFailed, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.async<Listener, BindFailed>((resume) => {
+      const { port } = options.config
+      const server = make(options)
+      const failed = (cause: NodeJS.ErrnoException) => resume(bindFailed("HTTP", host, port, cause))
+      server.once("error", failed)
+      // Each family has its own socket: a wildcard of one must not claim the other's.
+      server.listen({ host, port, exclusive: true, ipv6Only: isIPv6(host) }, () => {
+        server.off("error", failed)
+        server.on("error", () => {})
+        const address = server.address()
+        if (address !== null && typeof address === "object")
+          resume(Effect.succeed({ server, address }))
+      })
+    }),
+    ({ server }) =>
+      Effect.async<void>((resume) => {
+        server.close(() => resume(Effect.void))
+        server.closeAllConnections()
+      })
+  )

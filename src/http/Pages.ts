@@ -1,0 +1,50 @@
+/** Pages for people and the OpenAPI document. Rendered at the start, the status page at most twice a minute. */
+import { Duration, Effect } from "effect"
+import { AuthConfig } from "../auth/AuthConfig.ts"
+import { AnswerIndex } from "../zone/AnswerIndex.ts"
+import { ZoneConfig } from "../zone/ZoneConfig.ts"
+import * as ApiPage from "./ApiPage.ts"
+import { stylesheet } from "./Html.ts"
+import { document } from "./OpenApiDocument.ts"
+import type { Reply } from "./Reply.ts"
+import type { Route } from "./Route.ts"
+import * as StatusPage from "./StatusPage.ts"
+
+const freshness = Duration.seconds(30)
+
+const page = (contentType: string, body: string): Reply => ({
+  status: 200,
+  contentType,
+  body,
+  headers: {
+    "Cache-Control": `public, max-age=${Duration.toSeconds(freshness)}`,
+    "Content-Security-Policy":
+      "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  }
+})
+const markup = (body: string): Reply => page("text/html; charset=utf-8", body)
+
+const serve = (paths: ReadonlyArray<string>, reply: Effect.Effect<Reply>): Route => ({
+  template: paths[0] ?? "/",
+  matches: (path) => paths.includes(path),
+  methods: ["GET"],
+  handle: () => reply
+})
+
+export const routes = Effect.gen(function* () {
+  const { mode } = yield* AuthConfig
+  const zone = yield* AnswerIndex
+  const { nodeHostname: hostname, zones } = yield* ZoneConfig
+  const status = yield* Effect.cachedWithTTL(
+    Effect.sync(() =>
+      markup(StatusPage.render({ hostname, mode, records: zone.valueCount, zones }))
+    ),
+    freshness
+  )
+  return [
+    serve(["/", "/index.html"], status),
+    serve(["/docs"], Effect.succeed(markup(ApiPage.render(document)))),
+    serve(["/style.css"], Effect.succeed(page("text/css; charset=utf-8", stylesheet))),
+    serve(["/openapi.json"], Effect.succeed(page("application/json", JSON.stringify(document))))
+  ]
+})

@@ -1,0 +1,10 @@
+/** Every route outside the platform's router, in order of matching. A new one is listed here. */
+import { Effect } from "effect"
+import * as Pages from "./Pages.ts"
+import * as RecordsHttp from "./RecordsHttp.ts"
+import type { Route } from "./Route.ts"
+
+/** Needs the services of all of them. */
+export const routes = Effect.all([RecordsHttp.route, Pages.routes]).pipe(
+  Effect.map((all): ReadonlyArray<Route> => all.flat())
+)

@@ -1,0 +1,191 @@
+/** A whole HTTP front on a loopback port of the kernel's choice, over a store in memory that can be told to fail or to wait. */
+import { Context, Deferred, Effect, Layer, Option, Redacted, type Scope, Stream } from "effect"
+import { connect, type Socket } from "node:net"
+import { AuthConfig, type AuthConfigShape } from "../../src/auth/AuthConfig.ts"
+import { TokenAuth } from "../../src/auth/TokenAuth.ts"
+import { HttpConfig, type HttpConfigShape } from "../../src/http/HttpConfig.ts"
+import { HttpServer } from "../../src/http/HttpServer.ts"
+import { LifecycleConfig } from "../../src/runtime/LifecycleConfig.ts"
+import { Readiness } from "../../src/runtime/Readiness.ts"
+import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
+import { ChangeFeed } from "../../src/zone/ChangeFeed.ts"
+import { ContentPolicy } from "../../src/zone/ContentPolicy.ts"
+import { Limits, type LimitsShape } from "../../src/zone/Limits.ts"
+import { Publisher } from "../../src/zone/Publisher.ts"
+import { RecordStore, type StoreError } from "../../src/zone/RecordStore.ts"
+import { ZoneConfig } from "../../src/zone/ZoneConfig.ts"
+
+export const operatorToken = "op-secret-token"
+
+export interface Options {
+  readonly http?: Partial<HttpConfigShape>
+  readonly auth?: Partial<AuthConfigShape>
+  readonly limits?: Partial<LimitsShape>
+  readonly tokens?: Layer.Layer<TokenAuth>
+  readonly policy?: Layer.Layer<ContentPolicy>
+  /** Seconds. */
+  readonly shutdownTimeout?: number
+}
+
+export interface TestNode {
+  readonly port: number
+  readonly url: string
+  /** From now on the store fails with this; undefined heals it. */
+  readonly failStore: (error: StoreError | undefined) => void
+  /** From now on commits wait until the deferred is done. */
+  readonly holdCommits: (gate: Deferred.Deferred<void>) => void
+}
+
+const httpDefaults: HttpConfigShape = {
+  hosts: ["127.0.0.1"],
+  port: 0,
+  rate: 0,
+  burst: 0,
+  maxConcurrency: 64,
+  maxConnections: 1024,
+  trustedProxies: [],
+  maxBodyBytes: 16_384,
+  headersTimeout: 10,
+  requestTimeout: 30,
+  keepAliveTimeout: 125
+}
+
+const authDefaults: AuthConfigShape = {
+  mode: "open",
+  modeDerived: true,
+  operatorToken: Option.none(),
+  allowOpenPublicBind: false,
+  recordValidation: "off"
+}
+
+/** Mode `legacy` or `multi-tenant` with the operator's token set. */
+export const closed = (mode: AuthConfigShape["mode"]): Partial<AuthConfigShape> => ({
+  mode,
+  modeDerived: false,
+  operatorToken: Option.some(Redacted.make(operatorToken))
+})
+
+export const start = (options: Options = {}): Effect.Effect<TestNode, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    let failure: StoreError | undefined
+    let gate: Deferred.Deferred<void> | undefined
+    const guard = Effect.suspend(() => (failure === undefined ? Effect.void : Effect.fail(failure)))
+    const store = Layer.succeed(RecordStore, {
+      commit: () =>
+        Effect.suspend(() =>
+          gate === undefined ? guard : Effect.zipRight(Deferred.await(gate), guard)
+        ),
+      live: () => Stream.empty,
+      sweep: () => Effect.succeed(0),
+      digest: () => Effect.succeed([]),
+      rowsAt: () => Effect.as(guard, []),
+      probe: guard,
+      usage: () => Effect.succeed({ databaseBytes: 0, walBytes: 0, expiredRows: 0 })
+    })
+    const layer = HttpServer.layer.pipe(
+      Layer.provide(Publisher.layer),
+      Layer.provide(AnswerIndex.layer),
+      Layer.provide([
+        store,
+        ChangeFeed.layer,
+        options.policy ?? ContentPolicy.layerAcceptAll,
+        options.tokens ?? TokenAuth.layerRefuseAll,
+        Limits.layer(options.limits),
+        Readiness.layer,
+        Layer.succeed(HttpConfig, { ...httpDefaults, ...options.http }),
+        Layer.succeed(AuthConfig, { ...authDefaults, ...options.auth }),
+        Layer.succeed(LifecycleConfig, { shutdownTimeout: options.shutdownTimeout ?? 2 }),
+        Layer.succeed(ZoneConfig, {
+          servedZone: Option.none(),
+          zones: [],
+          claimProviderZone: Option.none(),
+          clusterBaseDomain: Option.none(),
+          dnsTtl: 60,
+          negativeTtl: 30,
+          apexA: [],
+          apexAaaa: [],
+          apexNs: [],
+          soaRname: Option.none(),
+          nodeHostname: Option.none(),
+          cleanupInterval: 60
+        })
+      ])
+    )
+    const { addresses } = Context.get(yield* Layer.build(layer), HttpServer)
+    const port = addresses[0]!.port
+    return {
+      port,
+      url: `http://127.0.0.1:${port}`,
+      failStore: (error: StoreError | undefined) => {
+        failure = error
+      },
+      holdCommits: (held: Deferred.Deferred<void>) => {
+        gate = held
+      }
+    }
+  }).pipe(Effect.orDie)
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Headers
+  readonly text: string
+  readonly json: any
+}
+
+export const ask = (
+  node: TestNode,
+  method: string,
+  path: string,
+  options: {
+    readonly body?: string | Uint8Array
+    readonly token?: string
+    readonly headers?: Record<string, string>
+  } = {}
+): Effect.Effect<Answer> =>
+  Effect.promise(async () => {
+    const response = await fetch(node.url + path, {
+      method,
+      ...(options.body === undefined ? {} : { body: options.body }),
+      headers: {
+        ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+        ...options.headers
+      }
+    })
+    const text = await response.text()
+    const json = text.startsWith("{") ? JSON.parse(text) : undefined
+    return { status: response.status, headers: response.headers, text, json }
+  })
+
+export const publish = (
+  node: TestNode,
+  name: string,
+  value: unknown,
+  ttl: unknown = 60,
+  token?: string
+): Effect.Effect<Answer> =>
+  ask(node, "POST", `/v1/records/${name}`, {
+    body: JSON.stringify({ value, ttl }),
+    ...(token === undefined ? {} : { token })
+  })
+
+/** Sends raw octets and yields all that comes back until the peer closes or `millis` pass. */
+export const raw = (
+  node: TestNode,
+  parts: ReadonlyArray<string | Uint8Array>,
+  millis = 3000
+): Effect.Effect<{ readonly text: string; readonly closed: boolean }> =>
+  Effect.async((resume) => {
+    const chunks: Array<Buffer> = []
+    const socket: Socket = connect(node.port, "127.0.0.1", () => {
+      for (const part of parts) socket.write(part)
+    })
+    const finish = (closed: boolean) => {
+      clearTimeout(timer)
+      socket.destroy()
+      resume(Effect.succeed({ text: Buffer.concat(chunks).toString("latin1"), closed }))
+    }
+    const timer = setTimeout(() => finish(false), millis)
+    socket.on("data", (chunk) => chunks.push(chunk))
+    socket.on("error", () => {})
+    socket.on("close", () => finish(true))
+  })
