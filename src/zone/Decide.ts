@@ -124,7 +124,7 @@ class Attempt {
       return Either.left(new NotGranted({ operation, owner }))
     switch (change._tag) {
       case "Add":
-        return this.#add(change.record)
+        return this.#add(change.record, change.createdAt ?? this.#now)
       case "DeleteValue":
         return Either.right(this.#remove(owner, change.value))
       case "DeleteRrset":
@@ -133,7 +133,7 @@ class Attempt {
     }
   }
 
-  #add(record: TxtRecord): Either.Either<void, PublishError> {
+  #add(record: TxtRecord, createdAt: number): Either.Either<void, PublishError> {
     const { limits, policy } = this.#rules
     const { owner, value } = record
     const held = this.#rrset(owner)
@@ -154,7 +154,7 @@ class Attempt {
     if (verdict.supersedes !== undefined)
       for (const other of [...held.keys()])
         if (other !== value && verdict.supersedes(other)) this.#remove(owner, other)
-    this.#put(record, held.get(value))
+    this.#put(record, createdAt, held.get(value))
     return Either.void
   }
 
@@ -184,13 +184,13 @@ class Attempt {
     return copy
   }
 
-  #put(record: TxtRecord, held: number | undefined): void {
+  #put(record: TxtRecord, createdAt: number, held: number | undefined): void {
     const asked = this.#now + record.ttl
     const expiresAt = this.#grant.mayShorten ? asked : Math.max(asked, held ?? 0)
     const rrset = this.#rrset(record.owner)
     rrset.delete(record.value)
     rrset.set(record.value, expiresAt)
-    this.rows.push({ _tag: "Put", row: { ...record, createdAt: this.#now, expiresAt } })
+    this.rows.push({ _tag: "Put", row: { ...record, createdAt, expiresAt } })
     if (held === undefined) this.applied.added++
     else this.applied.refreshed++
   }

@@ -8,7 +8,12 @@ import type { TxtRecord } from "./TxtRecord.ts"
 import type { NotGranted, WriteGrant } from "./WriteGrant.ts"
 
 export type Change =
-  | { readonly _tag: "Add"; readonly record: TxtRecord }
+  | {
+      readonly _tag: "Add"
+      readonly record: TxtRecord
+      /** When it was first accepted elsewhere (s), for copies from peers; now when absent. */
+      readonly createdAt?: number
+    }
   | { readonly _tag: "DeleteValue"; readonly owner: Name; readonly value: string }
   | { readonly _tag: "DeleteRrset"; readonly owner: Name }
 

@@ -1,0 +1,105 @@
+/** Which cluster this node belongs to, who its peers are and how they prove themselves. */
+import { Config, Context, Layer, Option, type Redacted } from "effect"
+import { isLowOrder } from "../dmp/Ed25519.ts"
+import * as NetworkSetting from "../runtime/NetworkSetting.ts"
+import * as Setting from "../runtime/Setting.ts"
+import * as PeerUrl from "./PeerUrl.ts"
+
+/** 32 octets as 64 hex digits, if they are a key that can sign. */
+const parseSpk = (text: string): Option.Option<Uint8Array> =>
+  /^[0-9a-f]{64}$/i.test(text)
+    ? Option.filter(Option.some<Uint8Array>(Buffer.from(text, "hex")), (key) => !isLowOrder(key))
+    : Option.none()
+
+export const settings = {
+  clusterFile: Setting.path("DMP_CLUSTER_FILE", {
+    about:
+      "File with the cluster manifest: the record itself, JSON with it as `wire`, or JSON with a list of `nodes`. Read again when it changes.",
+    aliases: ["DMP_CLUSTER_MANIFEST_PATH"],
+    default: "/var/lib/dmp/cluster.json"
+  }),
+  nodeId: Setting.optionalText("DMP_NODE_ID", {
+    about: "This node's id in the cluster manifest, so that it does not take itself for a peer."
+  }),
+  syncPeers: Setting.list("DMP_SYNC_PEERS", {
+    about: "Base URLs of the peers to replicate with; wins over the cluster file and manifests.",
+    items: "http or https URLs such as http://node-b:8053",
+    parseItem: PeerUrl.parse
+  }),
+  syncToken: Setting.secret("DMP_SYNC_PEER_TOKEN", {
+    about: "Token this node shows to its peers and accepts from them."
+  }),
+  acceptedSyncTokens: Setting.secret("DMP_SYNC_ACCEPTED_TOKENS", {
+    about: "Further tokens accepted from peers, comma-separated, while one is being replaced."
+  }),
+  syncInterval: Setting.seconds("DMP_SYNC_INTERVAL", {
+    about: "Seconds between rounds with a peer that has nothing new to say.",
+    aliases: ["DMP_SYNC_INTERVAL_SECONDS"],
+    min: 0.1,
+    max: 86_400,
+    default: 10
+  }),
+  reconcileInterval: Setting.seconds("DMP_SYNC_RECONCILE_INTERVAL", {
+    about:
+      "Seconds between comparisons of the whole store with each peer; with peers that cannot compare, between reads of all they have.",
+    min: 1,
+    max: 604_800,
+    default: 900
+  }),
+  operatorSpk: Setting.optional("DMP_SYNC_OPERATOR_SPK", {
+    about:
+      "Public key that cluster manifests must be signed with. Without it no manifest changes the peers.",
+    accepts: "an Ed25519 public key as 64 hex digits",
+    parse: parseSpk
+  }),
+  selfEndpoint: Setting.optional("DMP_SYNC_SELF_ENDPOINT", {
+    about: "Base URL at which peers reach this node, so that it does not take itself for a peer.",
+    accepts: "an http or https URL such as http://node-a:8053",
+    parse: PeerUrl.parse
+  }),
+  importZones: Setting.literal("DMP_SYNC_ZONES", {
+    about:
+      "Which owner names are taken over from peers: those in the zones this node serves, or any. A node without a zone takes any.",
+    values: ["served", "any"],
+    default: "served"
+  }),
+  syncHosts: NetworkSetting.bindHosts("DMP_SYNC_HOST", {
+    about: "Addresses on which the sync routes listen, when DMP_SYNC_PORT moves them."
+  }),
+  syncPort: Setting.optional("DMP_SYNC_PORT", {
+    about: "Port of a listener for the sync routes alone; they then leave the public one.",
+    accepts: "a port number from 0 to 65535",
+    parse: (text) =>
+      /^[0-9]{1,5}$/.test(text) && Number(text) <= 65_535
+        ? Option.some(Number(text))
+        : Option.none()
+  })
+}
+
+export interface PeersConfigShape {
+  readonly clusterFile: string
+  readonly nodeId: Option.Option<string>
+  readonly syncPeers: ReadonlyArray<PeerUrl.PeerUrl>
+  readonly syncToken: Option.Option<Redacted.Redacted<string>>
+  /** Comma-separated. */
+  readonly acceptedSyncTokens: Option.Option<Redacted.Redacted<string>>
+  /** Seconds. */
+  readonly syncInterval: number
+  /** Seconds. */
+  readonly reconcileInterval: number
+  /** 32 octets. */
+  readonly operatorSpk: Option.Option<Uint8Array>
+  readonly selfEndpoint: Option.Option<PeerUrl.PeerUrl>
+  readonly importZones: "served" | "any"
+  readonly syncHosts: ReadonlyArray<string>
+  readonly syncPort: Option.Option<number>
+}
+
+export const config: Config.Config<PeersConfigShape> = Setting.all(settings)
+
+export class PeersConfig extends Context.Tag("dnsmesh/peers/PeersConfig")<
+  PeersConfig,
+  PeersConfigShape
+>() {
+  static readonly layer = Layer.effect(PeersConfig, config)
+}
