@@ -2,14 +2,14 @@
  * Messages that cannot be answered from memory at once: UPDATE, anything signed, zone
  * transfers. They run as fibers, bounded in number by the pipeline.
  */
-import { Context, Effect, Either, Layer } from "effect"
+import { Context, Effect, Either, Layer, Option } from "effect"
 import { opcode, rcode, type as rrType } from "../wire/Codes.ts"
 import * as Message from "../wire/Message.ts"
 import { reply } from "../wire/Reply.ts"
 import type { Exchange } from "./Exchange.ts"
 import { Responder } from "./Responder.ts"
 import { SignedExchange } from "./SignedExchange.ts"
-import { Transfer } from "./Transfer.ts"
+import { type Signer, Transfer } from "./Transfer.ts"
 import { UpdateHandler } from "./UpdateHandler.ts"
 
 export class SlowPath extends Context.Tag("dnsmesh/dns/SlowPath")<
@@ -33,22 +33,25 @@ export class SlowPath extends Context.Tag("dnsmesh/dns/SlowPath")<
           return done.outcome
         })
 
-      const signedQuery = (query: Message.Message, exchange: Exchange) =>
-        Effect.map(signed.open(query), (who) => {
-          if (who._tag === "Rejected") {
-            exchange.send(who.reply)
-            return who.outcome
-          }
-          const verdict = kernel.reader.read(query.bytes)
-          const reserve = who._tag === "Verified" ? who.overhead : 0
-          const answer = kernel.reply(query.bytes, verdict, {
-            transport: exchange.transport,
-            reserve
-          })
-          if (answer !== undefined)
-            exchange.send(who._tag === "Verified" ? who.seal(answer) : answer)
-          return kernel.outcome
-        })
+      const answerSigned = (query: Message.Message, exchange: Exchange, signer: Signer) => {
+        const verdict = kernel.reader.read(query.bytes)
+        const { transport } = exchange
+        const answer = kernel.reply(query.bytes, verdict, { transport, reserve: signer.overhead })
+        if (answer !== undefined) exchange.send(signer.seal(answer))
+        return kernel.outcome
+      }
+
+      const signedQuery = Effect.fnUntraced(function* (query: Message.Message, exchange: Exchange) {
+        const secondary = yield* transfer.signer(query)
+        if (Option.isSome(secondary)) return answerSigned(query, exchange, secondary.value)
+        const who = yield* signed.open(query)
+        if (who._tag === "Rejected") {
+          exchange.send(who.reply)
+          return who.outcome
+        }
+        const plain: Signer = { overhead: 0, seal: (reply) => reply }
+        return answerSigned(query, exchange, who._tag === "Verified" ? who : plain)
+      })
 
       const handle = (message: Buffer, exchange: Exchange): Effect.Effect<string> => {
         if (Message.readHeader(message)?.opcode === opcode.UPDATE) return update(message, exchange)

@@ -26,11 +26,19 @@ const step = 64
 type Sign = (message: Buffer, now: number) => Buffer
 const unsigned: Sign = (message) => message
 
+export interface Signer {
+  /** Octets a signature adds. */
+  readonly overhead: number
+  readonly seal: (reply: Buffer) => Buffer
+}
+
 export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
   Transfer,
   {
     /** Answers an AXFR or IXFR query; yields the outcome for the counters. */
     readonly handle: (query: Message.Message, exchange: Exchange) => Effect.Effect<string>
+    /** Signs the reply to a query that the transfer key has signed, such as a secondary's for the SOA. */
+    readonly signer: (query: Message.Message) => Effect.Effect<Option.Option<Signer>>
   }
 >() {
   static readonly layer = Layer.effect(
@@ -52,14 +60,22 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
         const key = Option.getOrUndefined(config.key)
         if (key === undefined) return known ? Either.right(unsigned) : Either.left(rcode.REFUSED)
         if (config.allow.length > 0 && !known) return Either.left(rcode.REFUSED)
-        const tsig = Either.getOrUndefined(Tsig.find(query))
-        if (tsig === undefined) return Either.left(rcode.REFUSED)
-        const mine = tsig.keyName === key.name ? key : undefined
-        const verdict = TsigVerify.verify(query, tsig, mine, { now })
-        return verdict._tag === "Verified"
-          ? Either.right(TsigSign.sequence(key, verdict.mac))
-          : Either.left(rcode.NOTAUTH)
+        const mac = macOf(query, key, now)
+        return mac === undefined
+          ? Either.left(isSigned(query) ? rcode.NOTAUTH : rcode.REFUSED)
+          : Either.right(TsigSign.sequence(key, mac))
       }
+
+      const signer = (query: Message.Message) =>
+        Effect.map(seconds, (now) =>
+          Option.flatMap(config.key, (key) =>
+            Option.map(Option.fromNullable(macOf(query, key, now)), (priorMac) => ({
+              overhead: TsigSign.overhead(key),
+              seal: (answer: Buffer) =>
+                TsigSign.sign(answer, key, { timeSigned: now, priorMac }).bytes
+            }))
+          )
+        )
 
       /** Everything, from a snapshot: SOA, records, SOA. */
       const whole = (query: Message.Message, zone: ServedZone, exchange: Exchange, sign: Sign) =>
@@ -172,9 +188,19 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
         yield* whole(query, zone, exchange, sign)
         return "noerror"
       })
-      return Transfer.of({ handle })
+      return Transfer.of({ handle, signer })
     })
   )
+}
+
+const isSigned = (query: Message.Message): boolean => query.additionals.at(-1)?.type === rrType.TSIG
+
+/** The MAC of a query that `key` has signed. */
+const macOf = (query: Message.Message, key: Tsig.Key, now: number): Buffer | undefined => {
+  const tsig = Either.getOrUndefined(Tsig.find(query))
+  if (tsig === undefined || tsig.keyName !== key.name) return undefined
+  const verdict = TsigVerify.verify(query, tsig, key, { now })
+  return verdict._tag === "Verified" ? verdict.mac : undefined
 }
 
 /** RFC 1995 §3: the client's SOA in the authority section. */

@@ -2,20 +2,13 @@ import { createSocket } from "node:dgram"
 import { connect, type Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { decode, encode } from "dns-packet"
-import { Deferred, Effect, Layer, Option } from "effect"
-import * as DnsServer from "../../src/dns/DnsServer.ts"
-import { DnsConfig, type DnsConfigShape } from "../../src/dns/DnsConfig.ts"
-import { Pipeline } from "../../src/dns/Pipeline.ts"
-import { Responder } from "../../src/dns/Responder.ts"
+import { Deferred, Effect, Layer } from "effect"
+import type { DnsConfigShape } from "../../src/dns/DnsConfig.ts"
 import { SlowPath } from "../../src/dns/SlowPath.ts"
-import { parse, unsafeMake } from "../../src/wire/Name.ts"
+import { unsafeMake } from "../../src/wire/Name.ts"
 import { frame } from "../../src/wire/TcpFrames.ts"
-import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
-import { ChangeFeed } from "../../src/zone/ChangeFeed.ts"
 import { LiveZone } from "../../src/zone/LiveZone.ts"
-import { ServedZones } from "../../src/zone/ServedZones.ts"
-import { ZoneConfig } from "../../src/zone/ZoneConfig.ts"
-import { ZoneVersions } from "../../src/zone/ZoneVersions.ts"
+import { port, serverLayer, zoneLayer } from "./DnsFixture.ts"
 
 const live = new LiveZone(0)
 live.apply(
@@ -30,34 +23,6 @@ live.apply(
     }
   }))
 )
-
-const defaults: DnsConfigShape = {
-  hosts: ["127.0.0.1", "::1"],
-  port: 0,
-  rate: 0,
-  burst: 0,
-  maxConcurrency: 2,
-  udpPayload: 1232,
-  maxTcpConnections: 20,
-  maxTcpPerSource: 10,
-  tcpIdleTimeout: 10,
-  tcpMessageTimeout: 10
-}
-
-const zone = {
-  servedZone: parse("mesh.test"),
-  zones: [unsafeMake("mesh.test")],
-  claimProviderZone: Option.none(),
-  clusterBaseDomain: Option.none(),
-  dnsTtl: 60,
-  negativeTtl: 30,
-  apexA: [],
-  apexAaaa: [],
-  apexNs: [],
-  soaRname: Option.none(),
-  nodeHostname: Option.none(),
-  cleanupInterval: 60
-}
 
 const refuse: SlowPath["Type"] = {
   handle: (message, exchange) =>
@@ -76,22 +41,9 @@ const serving = <A, E>(
   options: Partial<DnsConfigShape> = {},
   slow: SlowPath["Type"] = refuse
 ) =>
-  Effect.flatMap(DnsServer.DnsListeners, ({ bound }) => use(bound[0]?.port ?? 0)).pipe(
+  Effect.flatMap(port, use).pipe(
     Effect.provide(
-      DnsServer.layer.pipe(
-        Layer.provideMerge(DnsServer.DnsListeners.layer),
-        Layer.provide(Pipeline.layer),
-        Layer.provide(Responder.layer),
-        Layer.provide(ServedZones.layer),
-        Layer.provide(ZoneVersions.layer),
-        Layer.provide([
-          ChangeFeed.layer,
-          Layer.succeed(SlowPath, slow),
-          Layer.succeed(AnswerIndex, live),
-          Layer.succeed(DnsConfig, { ...defaults, ...options }),
-          Layer.succeed(ZoneConfig, zone)
-        ])
-      )
+      serverLayer(Layer.succeed(SlowPath, slow)).pipe(Layer.provide(zoneLayer(live, options)))
     )
   )
 

@@ -1,0 +1,338 @@
+import { mkdtempSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Effect, Either, Layer, Option } from "effect"
+import * as Notifier from "../../src/dns/Notifier.ts"
+import { Responder } from "../../src/dns/Responder.ts"
+import { SignedExchange } from "../../src/dns/SignedExchange.ts"
+import { SlowPath } from "../../src/dns/SlowPath.ts"
+import { Transfer } from "../../src/dns/Transfer.ts"
+import { TransferConfig, type TransferConfigShape } from "../../src/dns/TransferConfig.ts"
+import { UpdateHandler } from "../../src/dns/UpdateHandler.ts"
+import { type Name, unsafeMake } from "../../src/wire/Name.ts"
+import { reply } from "../../src/wire/Reply.ts"
+import * as Tsig from "../../src/wire/Tsig.ts"
+import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
+import { ChangeFeed } from "../../src/zone/ChangeFeed.ts"
+import { LiveZone } from "../../src/zone/LiveZone.ts"
+import { ZoneVersions } from "../../src/zone/ZoneVersions.ts"
+import { daemon, eventually, installed, run } from "../fixtures/Tools.ts"
+import { port, serverLayer, zoneLayer } from "./DnsFixture.ts"
+
+const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTEyMzQ="
+const key = Either.getOrThrow(
+  Tsig.makeKey("xfr.mesh.test", "hmac-sha256", Buffer.from(secret, "base64"))
+)
+const open: TransferConfigShape = { allow: ["127.0.0.0/8"], key: Option.none(), notify: [] }
+
+/** The slow path without credentials and updates. */
+const transfers = SlowPath.layer.pipe(
+  Layer.provide(Transfer.layer),
+  Layer.provide([
+    Layer.succeed(SignedExchange, {
+      open: (request) =>
+        Effect.succeed({
+          _tag: "Rejected",
+          reply: reply(request.bytes, { rcode: 9 }),
+          outcome: "tsig_failed"
+        })
+    }),
+    Layer.succeed(UpdateHandler, {
+      handle: () => Effect.succeed({ reply: undefined, outcome: "refused" })
+    })
+  ]),
+  Layer.provide(Responder.layer)
+)
+
+/** A node with 2000 names; `use` gets its port. */
+const serving = <A, E>(
+  config: TransferConfigShape,
+  use: (port: number) => Effect.Effect<A, E, AnswerIndex | ChangeFeed | ZoneVersions>
+) =>
+  Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const live = new LiveZone(Math.floor(now / 1000))
+    live.apply(
+      Array.from({ length: 2000 }, (_, i) => put(`n${i}.mesh.test`, `${i}`.padEnd(300, "x")))
+    )
+    live.apply([put("elsewhere.org", "not ours")])
+    return Effect.flatMap(port, use).pipe(
+      Effect.provide(
+        Layer.merge(serverLayer(transfers), Notifier.layer).pipe(
+          Layer.provide(Layer.succeed(TransferConfig, config)),
+          Layer.provideMerge(zoneLayer(live))
+        )
+      )
+    )
+  })
+
+const put = (owner: string, value: string) => ({
+  _tag: "Put" as const,
+  row: { owner: unsafeMake(owner), value, ttl: 1, createdAt: 0, expiresAt: 4e9 }
+})
+const remove = (owner: string, value: string) => ({
+  _tag: "Remove" as const,
+  owner: unsafeMake(owner) satisfies Name,
+  value
+})
+const change = (...changes: ReadonlyArray<ReturnType<typeof put> | ReturnType<typeof remove>>) =>
+  Effect.gen(function* () {
+    const live = yield* AnswerIndex
+    const feed = yield* ChangeFeed
+    feed.unsafeEmit({ cause: "write", changes, content: live.apply(changes) })
+  })
+
+const dig = (port: number, ...args: ReadonlyArray<string>) =>
+  Effect.map(
+    run("dig", [
+      "@127.0.0.1",
+      "-p",
+      String(port),
+      "+onesoa",
+      "+nocomments",
+      "+nostats",
+      "+nocmd",
+      ...args
+    ]),
+    ({ stdout }) => stdout.split("\n").filter((line) => line !== "" && !line.startsWith(";"))
+  )
+const signed = ["-y", `hmac-sha256:xfr.mesh.test:${secret}`]
+
+describe.skipIf(!installed("dig", "nsd", "knotd", "named"))("zone transfer", () => {
+  it.live("gives the whole zone to who is allowed, and only what lies in it", () =>
+    serving(open, (port) =>
+      Effect.gen(function* () {
+        const lines = yield* dig(port, "mesh.test", "AXFR")
+        assert.strictEqual(lines.filter((line) => line.includes("\tTXT\t")).length, 2000)
+        assert.strictEqual(lines.filter((line) => /\tNS\t/.test(line)).length, 1)
+        assert.isFalse(lines.some((line) => line.includes("elsewhere")))
+      })
+    )
+  )
+
+  it.live("refuses strangers, unsigned and wrongly signed requests, and unknown zones", () =>
+    Effect.gen(function* () {
+      const failed = (port: number, ...args: ReadonlyArray<string>) =>
+        Effect.map(
+          run("dig", ["@127.0.0.1", "-p", String(port), "mesh.test", "AXFR", ...args]),
+          ({ stdout }) => /Transfer failed/.test(stdout)
+        )
+      yield* serving({ ...open, allow: [] }, (port) =>
+        Effect.map(failed(port), (it) => assert.isTrue(it))
+      )
+      yield* serving({ ...open, allow: ["192.0.2.0/24"] }, (port) =>
+        Effect.map(failed(port), (it) => assert.isTrue(it))
+      )
+      yield* serving({ allow: [], key: Option.some(key), notify: [] }, (port) =>
+        Effect.gen(function* () {
+          assert.isTrue(yield* failed(port))
+          assert.isTrue(yield* failed(port, "-y", "hmac-sha256:xfr.mesh.test:AAAA"))
+          assert.isTrue(yield* failed(port, "-y", `hmac-sha256:other.mesh.test:${secret}`))
+          const lines = yield* dig(port, "mesh.test", "AXFR", ...signed)
+          assert.strictEqual(lines.filter((line) => line.includes("\tTXT\t")).length, 2000)
+        })
+      )
+    })
+  )
+
+  it.live("gives differences since a serial it remembers, and everything otherwise", () =>
+    serving(open, (port) =>
+      Effect.gen(function* () {
+        const versions = yield* ZoneVersions
+        const before = yield* versions.close
+        yield* change(put("new.mesh.test", "fresh"), remove("n1.mesh.test", "1".padEnd(300, "x")))
+        const after = yield* versions.close
+        assert.isAbove(after, before)
+        yield* change(put("gone.mesh.test", "x"), remove("gone.mesh.test", "x"))
+        assert.strictEqual(yield* versions.close, after)
+        const lines = yield* dig(port, "mesh.test", `IXFR=${before}`)
+        assert.deepStrictEqual(
+          lines.filter((line) => line.includes("\tTXT\t")).map((line) => line.split(/\s/)[0]),
+          ["n1.mesh.test.", "new.mesh.test."]
+        )
+        const all = yield* dig(port, "mesh.test", "IXFR=1")
+        assert.strictEqual(all.filter((line) => line.includes("\tTXT\t")).length, 2000)
+        const none = yield* dig(port, "mesh.test", `IXFR=${after}`)
+        assert.strictEqual(none.filter((line) => line.includes("\tTXT\t")).length, 0)
+      })
+    )
+  )
+
+  it.live("shows the zone as it was at one moment, whatever changes meanwhile", () =>
+    serving(open, (port) =>
+      Effect.gen(function* () {
+        const storm = Effect.forEach(
+          Array.from({ length: 300 }, (_, i) => i),
+          (i) =>
+            Effect.zipRight(
+              change(
+                remove(`n${i}.mesh.test`, `${i}`.padEnd(300, "x")),
+                put(`later${i}.mesh.test`, "x")
+              ),
+              Effect.sleep("1 millis")
+            ),
+          { discard: true }
+        )
+        const [lines] = yield* Effect.all([dig(port, "mesh.test", "AXFR"), storm], {
+          concurrency: 2
+        })
+        const names = lines
+          .filter((line) => line.includes("\tTXT\t"))
+          .map((line) => line.split(/\s/)[0] ?? "")
+        assert.strictEqual(names.length, 2000)
+        assert.strictEqual(new Set(names).size, 2000)
+      })
+    )
+  )
+
+  const secondaries: ReadonlyArray<{
+    readonly name: string
+    readonly start: (
+      own: number,
+      primary: number,
+      dir: string
+    ) => readonly [string, ReadonlyArray<string>]
+  }> = [
+    {
+      name: "NSD",
+      start: (own, primary, dir) => {
+        writeFileSync(
+          join(dir, "nsd.conf"),
+          `server:
+  ip-address: 127.0.0.1@${own}
+  zonesdir: "${dir}"
+  database: ""
+  pidfile: "${dir}/nsd.pid"
+  xfrdfile: "${dir}/xfrd.state"
+  zonelistfile: "${dir}/zone.list"
+  xfrdir: "${dir}"
+  username: ""
+remote-control:
+  control-enable: no
+key:
+  name: "xfr.mesh.test"
+  algorithm: hmac-sha256
+  secret: "${secret}"
+zone:
+  name: "mesh.test"
+  zonefile: "mesh.test.zone"
+  allow-notify: 127.0.0.1 xfr.mesh.test
+  request-xfr: 127.0.0.1@${primary} xfr.mesh.test
+`
+        )
+        return ["nsd", ["-d", "-c", join(dir, "nsd.conf")]]
+      }
+    },
+    {
+      name: "Knot",
+      start: (own, primary, dir) => {
+        writeFileSync(
+          join(dir, "knot.conf"),
+          `server:
+  listen: 127.0.0.1@${own}
+  rundir: "${dir}"
+database:
+  storage: "${dir}"
+log:
+  - target: stderr
+    any: info
+key:
+  - id: xfr.mesh.test
+    algorithm: hmac-sha256
+    secret: ${secret}
+remote:
+  - id: primary
+    address: 127.0.0.1@${primary}
+    key: xfr.mesh.test
+acl:
+  - id: notify
+    address: 127.0.0.1
+    key: xfr.mesh.test
+    action: notify
+zone:
+  - domain: mesh.test
+    storage: "${dir}"
+    master: primary
+    acl: notify
+`
+        )
+        return ["knotd", ["-c", join(dir, "knot.conf")]]
+      }
+    },
+    {
+      name: "BIND",
+      start: (own, primary, dir) => {
+        writeFileSync(
+          join(dir, "named.conf"),
+          `options {
+  directory "${dir}"; pid-file "${dir}/named.pid"; session-keyfile "${dir}/session.key";
+  listen-on port ${own} { 127.0.0.1; }; listen-on-v6 { none; };
+  recursion no; dnssec-validation no; allow-query { any; };
+};
+controls { };
+key "xfr.mesh.test" { algorithm hmac-sha256; secret "${secret}"; };
+zone "mesh.test" {
+  type secondary; file "mesh.test.db"; masterfile-format text;
+  primaries { 127.0.0.1 port ${primary} key "xfr.mesh.test"; };
+  allow-notify { key "xfr.mesh.test"; };
+};
+`
+        )
+        return ["named", ["-g", "-c", join(dir, "named.conf")]]
+      }
+    }
+  ]
+  for (const [i, { name, start }] of secondaries.entries())
+    it.live(
+      `${name} as a secondary transfers the zone and follows publishes and expiries by NOTIFY`,
+      () => {
+        const own = 20_000 + (process.pid % 20_000) + i
+        const dir = mkdtempSync(join(tmpdir(), "secondary-"))
+        return serving(
+          { allow: [], key: Option.some(key), notify: [{ address: "127.0.0.1", port: own }] },
+          (primary) =>
+            Effect.gen(function* () {
+              const [command, args] = start(own, primary, dir)
+              const { log } = yield* daemon(command, args)
+              const answers = (owner: string) =>
+                Effect.map(
+                  run("dig", [
+                    "@127.0.0.1",
+                    "-p",
+                    String(own),
+                    "+short",
+                    "+tries=1",
+                    "+time=1",
+                    owner,
+                    "TXT"
+                  ]),
+                  ({ stdout }) =>
+                    stdout
+                      .trim()
+                      .split("\n")
+                      .filter((line) => line.startsWith('"')).length
+                )
+              yield* eventually(
+                Effect.map(answers("n1999.mesh.test"), (n) => n === 1),
+                15
+              ).pipe(Effect.tapDefect(() => Effect.sync(() => console.error(log()))))
+              yield* change(put("fresh.mesh.test", "one"), put("fresh.mesh.test", "two"))
+              yield* eventually(
+                Effect.map(answers("fresh.mesh.test"), (n) => n === 2),
+                8
+              ).pipe(Effect.tapDefect(() => Effect.sync(() => console.error(log()))))
+              yield* change(
+                remove("fresh.mesh.test", "one"),
+                remove("n7.mesh.test", "7".padEnd(300, "x"))
+              )
+              yield* eventually(
+                Effect.map(answers("n7.mesh.test"), (n) => n === 0),
+                8
+              )
+              assert.strictEqual(yield* answers("fresh.mesh.test"), 1)
+            }).pipe(Effect.scoped)
+        )
+      },
+      60_000
+    )
+})
