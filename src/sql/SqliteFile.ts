@@ -14,6 +14,7 @@ import * as DatabasePath from "./DatabasePath.ts"
 import { OpenError } from "./OpenError.ts"
 import * as ReplaceableConnection from "./ReplaceableConnection.ts"
 import { codeOf, messageOf } from "./SqlReason.ts"
+import { settling, withFailingCommit } from "./Transaction.ts"
 
 export interface SqliteFileOptions {
   readonly path: string
@@ -110,12 +111,14 @@ const make = (options: SqliteFileOptions) =>
     })
     yield* DatabasePath.makePrivate(path)
 
-    return yield* SqlClient.make({
-      ...connection,
+    const client = yield* SqlClient.make({
+      acquirer: connection.acquirer,
+      transactionAcquirer: Effect.map(connection.transactionAcquirer, settling),
       beginTransaction: "BEGIN IMMEDIATE",
       compiler: Statement.makeCompilerSqlite(),
       spanAttributes: [["db.system.name", "sqlite"]]
     })
+    return withFailingCommit(client)
   }).pipe(Effect.mapError(toOpenError(options.path)))
 
 /** Opens the file as its options say, creating it when missing. */

@@ -3,8 +3,9 @@
  * COMMIT that fails, as on a full disk, into a defect and leaves the transaction open.
  */
 import type { SqlClient } from "@effect/sql/SqlClient"
-import type { SqlError } from "@effect/sql/SqlError"
-import { Effect } from "effect"
+import type { Connection } from "@effect/sql/SqlConnection"
+import { SqlError } from "@effect/sql/SqlError"
+import { Effect, Option } from "effect"
 
 /** Runs one statement of the transaction; yields its rows, none unless it returns some. */
 export type Run = (
@@ -37,3 +38,29 @@ export const autocommit = (
   Effect.flatMap(sql.reserve, (connection) =>
     connection.execute(statement, params, undefined)
   ).pipe(Effect.scoped, Effect.uninterruptible)
+
+/** A connection on which a COMMIT that fails leaves no transaction open. */
+export const settling = (connection: Connection): Connection => ({
+  ...connection,
+  executeUnprepared: (text, params, transform) => {
+    const executed = connection.executeUnprepared(text, params, transform)
+    return text === "COMMIT"
+      ? Effect.tapError(executed, () =>
+          Effect.ignore(connection.execute("ROLLBACK", [], undefined))
+        )
+      : executed
+  }
+})
+
+/** The client with a `withTransaction` that fails, instead of dying, when COMMIT does. */
+export const withFailingCommit = (client: SqlClient): SqlClient => {
+  const { withTransaction } = client
+  return Object.assign(client, {
+    withTransaction: <R, E, A>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | SqlError, R> =>
+      withTransaction(self).pipe(
+        Effect.catchSomeDefect((defect) =>
+          defect instanceof SqlError ? Option.some(Effect.fail(defect)) : Option.none()
+        )
+      )
+  })
+}

@@ -4,8 +4,9 @@
  * `test/zone/RecordStoreSuite.ts`. Arguments and results are plain data, so that an
  * adapter may live on another thread.
  */
-import { Context, type Effect, Schema, type Stream } from "effect"
+import { Context, type Effect, Layer, Schema, type Stream } from "effect"
 import type { Name } from "../wire/Name.ts"
+import * as MemoryRecordStore from "./MemoryRecordStore.ts"
 import type { StoredTxt } from "./TxtRecord.ts"
 
 /** Why the store could not do what it was asked; what it held before, it still holds. */
@@ -63,4 +64,10 @@ export class RecordStore extends Context.Tag("dnsmesh/zone/RecordStore")<
     readonly probe: Effect.Effect<void, StoreError>
     readonly usage: (now: number) => Effect.Effect<StoreUsage, StoreError>
   }
->() {}
+>() {
+  /** Each build of it is a store of its own, empty, gone with the process. */
+  static readonly layerMemory: Layer.Layer<RecordStore> = Layer.sync(
+    RecordStore,
+    MemoryRecordStore.make
+  )
+}

@@ -1,0 +1,74 @@
+import { SqliteClient } from "@effect/sql-sqlite-node"
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, TestClock } from "effect"
+import { statSync } from "node:fs"
+import { join } from "node:path"
+import * as SqlRecordStore from "../../src/sql/SqlRecordStore.ts"
+import { StoreThread } from "../../src/sql/StoreThread.ts"
+import { RecordStore } from "../../src/zone/RecordStore.ts"
+import { tempDirectory } from "../fixtures/TempDirectory.ts"
+import { now, put, remove, start, suite } from "../zone/RecordStoreSuite.ts"
+
+suite("SQLite in memory", () =>
+  SqlRecordStore.layer.pipe(Layer.provide(SqliteClient.layer({ filename: ":memory:" })))
+)
+suite("SQLite in a file", () =>
+  Layer.unwrapScoped(
+    Effect.map(tempDirectory, (directory) => SqlRecordStore.layerFile(join(directory, "dmp.db")))
+  )
+)
+suite("SQLite on the store thread", () =>
+  Layer.unwrapScoped(
+    Effect.map(tempDirectory, (directory) =>
+      StoreThread.layer({ dbPath: join(directory, "dmp.db") })
+    )
+  )
+)
+
+describe("SqlRecordStore", () => {
+  it.scoped("never repeats a stored_ts over a restart with a clock set back", () =>
+    Effect.gen(function* () {
+      const path = join(yield* tempDirectory, "dmp.db")
+      const session = <A, E>(body: Effect.Effect<A, E, RecordStore>) =>
+        Effect.provide(body, SqlRecordStore.layerFile(path))
+      yield* TestClock.setTime(now * 1000)
+      yield* session(
+        Effect.gen(function* () {
+          const store = yield* RecordStore
+          yield* store.commit([put("a", "1"), put("a", "2"), put("a", "3", now)])
+          yield* store.commit([remove("a", "2")])
+          yield* store.sweep(now, 10)
+        })
+      )
+      yield* TestClock.setTime(now * 1000 - 3_600_000)
+      const digest = yield* session(
+        Effect.gen(function* () {
+          const store = yield* RecordStore
+          yield* store.commit([put("b", "1")])
+          return yield* store.digest(start, 10, now)
+        })
+      )
+      assert.deepStrictEqual(
+        digest.map(({ owner, storedTs }) => [owner, storedTs - now * 1000]),
+        [
+          ["a", 0],
+          ["b", 3]
+        ]
+      )
+    })
+  )
+
+  it.scoped("tells the sizes of its files", () =>
+    Effect.gen(function* () {
+      const path = join(yield* tempDirectory, "dmp.db")
+      const usage = yield* Effect.gen(function* () {
+        const store = yield* RecordStore
+        yield* store.commit([put("a", "1")])
+        return yield* store.usage(now)
+      }).pipe(Effect.provide(SqlRecordStore.layerFile(path)))
+      assert.isAbove(usage.walBytes, 0)
+      assert.isAtLeast(usage.databaseBytes, 4096)
+      assert.isAbove(statSync(path).size, 4096, "closing carried the WAL over")
+    })
+  )
+})
