@@ -23,7 +23,7 @@ export const decodeStrict = (text: string): Uint8Array | undefined =>
 export const decodeLenient = (text: string): Uint8Array | undefined => {
   const plain = decodeStrict(text)
   if (plain !== undefined) return plain
-  if (/[^\x00-\x7f]/.test(text)) return undefined
+  if (/\P{ASCII}/u.test(text)) return undefined
   const end = endOfData(text)
   if (end === undefined) return undefined
   return Buffer.from(text.slice(0, end).replace(foreign, ""), "base64")

@@ -21,6 +21,9 @@ export interface Claim {
 
 const magic = "DMPCL01"
 
+// No blank and no control character of ASCII; anything beyond ASCII passes.
+const visible = /^[!-~\u0080-\u{10ffff}]*$/u
+
 /** A claim is one character-string. */
 const maxText = 255
 
@@ -81,7 +84,7 @@ const holds = ({ exp, senderDomain, slot, ts }: Claim): boolean => {
   return (
     octets >= 1 &&
     octets <= 43 &&
-    !/[\x00-\x20\x7f]/.test(senderDomain) &&
+    visible.test(senderDomain) &&
     Number.isInteger(slot) &&
     slot >= 0 &&
     slot <= 9 &&

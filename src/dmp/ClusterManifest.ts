@@ -110,7 +110,7 @@ const nodesHold = (nodes: ReadonlyArray<ClusterNode>): boolean =>
   new Set(nodes.map((node) => node.nodeId)).size === nodes.length &&
   nodes.every(
     ({ dnsEndpoint, httpEndpoint, nodeId }) =>
-      /^[\x00-\x7f]{1,16}$/.test(nodeId) &&
+      /^\p{ASCII}{1,16}$/u.test(nodeId) &&
       httpEndpoint !== "" &&
       Buffer.byteLength(httpEndpoint) <= 128 &&
       Buffer.byteLength(dnsEndpoint) <= 64

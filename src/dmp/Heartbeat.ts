@@ -98,4 +98,4 @@ const decode = (text: string): Record.Result<Record.Signed<Heartbeat>> =>
       : Record.fault("structure")
   })
 
-const isVersion = (version: string): boolean => /^[\x00-\x7f]{0,32}$/.test(version)
+const isVersion = (version: string): boolean => /^\p{ASCII}{0,32}$/u.test(version)

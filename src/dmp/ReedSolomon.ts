@@ -58,14 +58,12 @@ const corrected = (segment: Uint8Array): Uint8Array | undefined => {
   const syndrome = syndromes(segment)
   if (syndrome.every((value) => value === 0)) return segment
   const locator = berlekampMassey(syndrome)
-  const errors = locator.length - 1
-  if (errors > parityLength / 2) return undefined
+  if (locator.length - 1 > parityLength / 2) return undefined
 
   const fixed = Uint8Array.from(segment)
   const evaluator = product(syndrome, locator).slice(0, parityLength)
   // σ'(x): in characteristic 2 only the odd powers survive, each one lower.
   const derivative = locator.map((_, at) => (at % 2 === 0 ? (locator[at + 1] ?? 0) : 0))
-  let found = 0
   // Chien: the octet at `place` from the end is wrong when 2^-place is a root of the locator.
   for (let place = 0; place < segment.length; place++) {
     const inverse = root(-place)
@@ -76,9 +74,8 @@ const corrected = (segment: Uint8Array): Uint8Array | undefined => {
     const error = mul(root(place), div(valueAt(evaluator, inverse), slope))
     const at = segment.length - 1 - place
     fixed[at] = fixed[at]! ^ error
-    found++
   }
-  return found === errors && syndromes(fixed).every((value) => value === 0) ? fixed : undefined
+  return syndromes(fixed).every((value) => value === 0) ? fixed : undefined
 }
 
 const syndromes = (segment: Uint8Array): ReadonlyArray<number> =>
@@ -122,7 +119,7 @@ const berlekampMassey = (syndrome: ReadonlyArray<number>): ReadonlyArray<number>
 }
 
 const product = (a: ReadonlyArray<number>, b: ReadonlyArray<number>): Array<number> => {
-  const out = new Array<number>(a.length + b.length - 1).fill(0)
+  const out = Array.from({ length: a.length + b.length - 1 }, () => 0)
   a.forEach((x, i) => b.forEach((y, j) => (out[i + j] = out[i + j]! ^ mul(x, y))))
   return out
 }
