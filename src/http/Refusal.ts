@@ -68,7 +68,9 @@ export const invalidBody = (code = "invalid-body"): Refusal =>
 export const requestTimeout = new Refusal({
   status: 408,
   code: "request-timeout",
-  error: "request timeout"
+  error: "request timeout",
+  // What is still missing of this request would be read as the next one (RFC 9110 §15.5.9).
+  headers: { Connection: "close" }
 })
 
 export const expectationFailed = new Refusal({
