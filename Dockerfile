@@ -9,7 +9,8 @@ COPY src ./src
 RUN node node_modules/typescript/bin/tsc -p src/tsconfig.json \
  && npm prune --omit=dev --omit=optional \
  && find node_modules \( -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.map' -o -name '*.md' \) -type f -delete \
- && rm -rf node_modules/effect/src node_modules/@effect/*/src node_modules/.cache \
+ && rm -rf node_modules/effect/src node_modules/@effect/*/src \
+ && (cd node_modules/better-sqlite3 && rm -rf deps src prebuilds/darwin-* prebuilds/win32-* prebuilds/linuxmusl-*) \
  && find node_modules -type d -empty -delete
 
 # Node's one binary on plain Debian: no package manager for JavaScript where none is needed.
