@@ -3,7 +3,6 @@
  * issues: a (domain, local part) has one Ed25519 key, and keeps it past the end of its last
  * credential. Pure: stores apply `decide` inside the transaction that mints.
  */
-import { Data } from "effect"
 import * as Subject from "./Subject.ts"
 
 /** A subject that is held. Times are whole Unix seconds. */
@@ -31,13 +30,11 @@ export interface Claim {
   readonly reservedUntil: number | null
   /** Keys from which a co-signed chain of rotations leads to `spk`. */
   readonly predecessors: ReadonlyArray<string>
+  /** Keys of the identities published for the subject; who takes it first must hold one, if any. */
+  readonly published: ReadonlyArray<string>
 }
 
 export type Refusal = "taken" | "banned" | "hash-collision"
-
-export class SubjectRefused extends Data.TaggedError("SubjectRefused")<{
-  readonly reason: Refusal
-}> {}
 
 /** What the store knows that bears on a claim. */
 export interface Facts {
@@ -51,6 +48,10 @@ export interface Facts {
 /** True while nobody else may take what `owner` holds. */
 export const isReserved = (owner: Owner, now: number): boolean =>
   owner.bannedAt !== null || owner.reservedUntil === null || owner.reservedUntil > now
+
+/** True for two subjects whose hashed names are the same. */
+export const collides = (a: Subject.Subject, b: Subject.Subject): boolean =>
+  a !== b && Subject.domain(a) === Subject.domain(b) && Subject.hash12(a) === Subject.hash12(b)
 
 /** The later of two reservations. */
 export const later = (a: number | null, b: number | null): number | null =>
@@ -71,13 +72,22 @@ export const decide = (claim: Claim, facts: Facts): Owner | Refusal => {
     bannedAt: null,
     note: ""
   }
-  if (held === undefined) return fresh
+  if (held === undefined) return isPublishedBy(claim) ? fresh : "taken"
   const kept = later(held.reservedUntil, claim.reservedUntil)
   if (claim.spk === null || claim.spk === held.spk) return { ...held, reservedUntil: kept }
   if (held.spk !== null && claim.predecessors.includes(held.spk))
     return { ...held, spk: claim.spk, since: claim.now, reservedUntil: kept }
-  return isReserved(held, claim.now) ? "taken" : fresh
+  return isReserved(held, claim.now) || !isPublishedBy(claim) ? "taken" : fresh
 }
+
+const isPublishedBy = ({ predecessors, published, spk }: Claim): boolean =>
+  spk === null ||
+  published.length === 0 ||
+  published.some((key) => key === spk || predecessors.includes(key))
+
+/** True when the subject went from one key to another: what the former holds must end. */
+export const changedHands = (before: Owner | undefined, after: Owner): boolean =>
+  before !== undefined && before.spk !== null && before.spk !== after.spk
 
 /** The owner row of a banned subject; a ban outlasts every reservation. */
 export const banned = (

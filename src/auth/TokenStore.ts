@@ -1,76 +1,81 @@
 /**
- * The durable publish tokens: hashes, never tokens. Every change is one transaction with the
- * ownership it rests on and the lifecycle rows it leaves in the audit. `MemoryCredentials` is
- * the reference; every adapter passes `test/auth/TokenStoreSuite.ts`. Arguments and results
- * are plain data, so that an adapter may live on another thread.
+ * The token database: publish tokens (hashes, never tokens), who holds which subject, and the
+ * audit trail. One contract, because every mint is one transaction with the ownership it rests
+ * on and the lifecycle rows it leaves. `MemoryTokenStore` is the reference; every adapter passes
+ * `test/auth/TokenStoreSuite.ts`. Arguments and results are plain data, so that an adapter may
+ * live on another thread. Times are whole Unix seconds.
  */
 import { Context, type Effect } from "effect"
 import type { StoreError } from "../zone/RecordStore.ts"
-import type { Claim, SubjectRefused } from "./Ownership.ts"
+import type { AuditRow } from "./AuditRow.ts"
+import type { Claim, Owner, Refusal } from "./Ownership.ts"
 import type { Subject } from "./Subject.ts"
+import type { MintKind, TokenRow } from "./TokenRow.ts"
 
-/** Times are whole Unix seconds. */
-export interface TokenRow {
-  /** 64 lower-case hex digits. */
-  readonly tokenHash: string
-  readonly subject: Subject
-  /** 1 is a user; 2 and 3 are reserved. */
-  readonly subjectType: number
-  /** First 12 hex digits of SHA-256 of an X25519 key, for the names of single prekeys. */
-  readonly subjectHash12: string | null
-  /** Writes per second, and how many may come at once; 0 or less lifts the limit. */
-  readonly ratePerSec: number
-  readonly rateBurst: number
-  readonly issuedAt: number
-  /** Null never ends. */
-  readonly expiresAt: number | null
-  readonly revokedAt: number | null
-  readonly issuer: string
-  readonly note: string
-  /** The Ed25519 key that registered, 64 lower-case hex digits; null when the operator issued. */
-  readonly registeredSpk: string | null
-}
+/** Hashes of the tokens a mint put out of use, or why the subject is not to be had. */
+export type MintOutcome =
+  | { readonly _tag: "Minted"; readonly superseded: ReadonlyArray<string> }
+  | { readonly _tag: "Refused"; readonly reason: Refusal }
 
-/** The issuer of every self-service token. */
-export const selfService = "self-service"
+export type ClaimOutcome =
+  | {
+      readonly _tag: "Held"
+      readonly owner: Owner
+      /** Hashes of the former holder's tokens, which end when the subject goes to another key. */
+      readonly superseded: ReadonlyArray<string>
+    }
+  | { readonly _tag: "Refused"; readonly reason: Refusal }
 
-/** True while the token opens anything. */
-export const isLive = (row: TokenRow, now: number): boolean =>
-  row.revokedAt === null && (row.expiresAt === null || now < row.expiresAt)
+export interface TokenStoreShape {
+  /** Another number than before once another process has written. Cheap. */
+  readonly revision: Effect.Effect<number, StoreError>
+  /** Newest first; expired rows are among the unrevoked. */
+  readonly listTokens: (filter: {
+    readonly subject?: Subject
+    readonly includeRevoked: boolean
+  }) => Effect.Effect<ReadonlyArray<TokenRow>, StoreError>
+  /** Takes the subject, revokes what `kind` supersedes, inserts `row`. */
+  readonly mint: (
+    kind: MintKind,
+    row: TokenRow,
+    claim: Claim
+  ) => Effect.Effect<MintOutcome, StoreError>
+  /** False when there is no such token or it was revoked before. */
+  readonly revoke: (tokenHash: string, now: number) => Effect.Effect<boolean, StoreError>
+  /** How many rows were revoked. */
+  readonly revokeSubject: (subject: Subject, now: number) => Effect.Effect<number, StoreError>
 
-/** The hashes a mint has put out of use. */
-export interface Minted {
-  readonly superseded: ReadonlyArray<string>
+  /** Takes or renews the subject for a credential that is kept elsewhere. */
+  readonly claim: (claim: Claim) => Effect.Effect<ClaimOutcome, StoreError>
+  readonly findOwner: (subject: Subject) => Effect.Effect<Owner | undefined, StoreError>
+  /** Ordered by subject. */
+  readonly listOwners: Effect.Effect<ReadonlyArray<Owner>, StoreError>
+  /** Adds owners found in older data; subjects already held stay as they are. Yields how many. */
+  readonly adopt: (owners: ReadonlyArray<Owner>) => Effect.Effect<number, StoreError>
+  /** Bans the subject and its key for good; yields the tokens this revoked. */
+  readonly ban: (subject: Subject, now: number, note: string) => Effect.Effect<number, StoreError>
+  /** Forgets owner and ban, and revokes every token; false when nobody held it. */
+  readonly release: (subject: Subject, now: number) => Effect.Effect<boolean, StoreError>
+  /** Gives the subject to `spk` and revokes every token; lifts a ban of the subject. */
+  readonly transfer: (
+    subject: Subject,
+    spk: string,
+    now: number,
+    note: string
+  ) => Effect.Effect<Owner, StoreError>
+
+  /** One transaction for all rows, in order. */
+  readonly appendAudit: (rows: ReadonlyArray<AuditRow>) => Effect.Effect<void, StoreError>
+  /** Removes what is older than `before`, then the oldest beyond `maxRows`; yields how many. */
+  readonly pruneAudit: (before: number, maxRows: number) => Effect.Effect<number, StoreError>
+  /** Newest first. */
+  readonly tailAudit: (filter: {
+    readonly event?: string
+    readonly limit: number
+  }) => Effect.Effect<ReadonlyArray<AuditRow>, StoreError>
 }
 
 export class TokenStore extends Context.Tag("dnsmesh/auth/TokenStore")<
   TokenStore,
-  {
-    /** Another number than before once another process has written. */
-    readonly revision: Effect.Effect<number, StoreError>
-    /** Newest first; expired rows are among the unrevoked. */
-    readonly list: (filter: {
-      readonly subject?: Subject
-      readonly includeRevoked: boolean
-    }) => Effect.Effect<ReadonlyArray<TokenRow>, StoreError>
-    /** Self-service: takes the subject, revokes its earlier self-service tokens, inserts `row`. */
-    readonly register: (
-      row: TokenRow,
-      claim: Claim
-    ) => Effect.Effect<Minted, SubjectRefused | StoreError>
-    /** By the operator: reserves the subject and inserts `row` beside what is there. */
-    readonly issue: (
-      row: TokenRow,
-      claim: Claim
-    ) => Effect.Effect<Minted, SubjectRefused | StoreError>
-    /** By the operator: the same, and every other token of the subject is revoked. */
-    readonly rotate: (
-      row: TokenRow,
-      claim: Claim
-    ) => Effect.Effect<Minted, SubjectRefused | StoreError>
-    /** False when there is no such token or it was revoked before. */
-    readonly revoke: (tokenHash: string, now: number) => Effect.Effect<boolean, StoreError>
-    /** How many rows were revoked. */
-    readonly revokeSubject: (subject: Subject, now: number) => Effect.Effect<number, StoreError>
-  }
+  TokenStoreShape
 >() {}

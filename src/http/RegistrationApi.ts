@@ -55,24 +55,28 @@ const challenge = HttpApiEndpoint.get("challenge", "/v1/registration/challenge")
   .addError(Problem, { status: 429 })
   .annotate(OpenApi.Summary, "Ask for a challenge to register with")
 
-const refused = [400, 401, 403, 404, 409, 429, 503] as const
-
-const token = refused
-  .reduce(
-    (endpoint, status) => endpoint.addError(Problem, { status }),
-    HttpApiEndpoint.post("confirm", "/v1/registration/confirm")
-      .setPayload(Confirm)
-      .addSuccess(IssuedToken)
-  )
+const token = HttpApiEndpoint.post("confirm", "/v1/registration/confirm")
+  .setPayload(Confirm)
+  .addSuccess(IssuedToken)
+  .addError(Problem, { status: 400 })
+  .addError(Problem, { status: 401 })
+  .addError(Problem, { status: 403 })
+  .addError(Problem, { status: 404 })
+  .addError(Problem, { status: 409 })
+  .addError(Problem, { status: 429 })
+  .addError(Problem, { status: 503 })
   .annotate(OpenApi.Summary, "Register for a publish token")
 
-const tsigKey = refused
-  .reduce(
-    (endpoint, status) => endpoint.addError(Problem, { status }),
-    HttpApiEndpoint.post("tsigConfirm", "/v1/registration/tsig-confirm")
-      .setPayload(TsigConfirm)
-      .addSuccess(IssuedTsigKey)
-  )
+const tsigKey = HttpApiEndpoint.post("tsigConfirm", "/v1/registration/tsig-confirm")
+  .setPayload(TsigConfirm)
+  .addSuccess(IssuedTsigKey)
+  .addError(Problem, { status: 400 })
+  .addError(Problem, { status: 401 })
+  .addError(Problem, { status: 403 })
+  .addError(Problem, { status: 404 })
+  .addError(Problem, { status: 409 })
+  .addError(Problem, { status: 429 })
+  .addError(Problem, { status: 503 })
   .annotate(OpenApi.Summary, "Register for a TSIG key")
 
 export const RegistrationApi = HttpApiGroup.make("registration")

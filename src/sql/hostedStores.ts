@@ -1,5 +1,9 @@
 /** Every store that can live on the store thread. A store that is not listed here cannot be opened. */
 import type { AnyHostedStore } from "./HostedStore.ts"
 import * as SqlRecordStore from "./SqlRecordStore.ts"
+import * as SqlTokenStore from "./SqlTokenStore.ts"
 
-export const hostedStores: ReadonlyArray<AnyHostedStore> = [SqlRecordStore.hosted]
+export const hostedStores: ReadonlyArray<AnyHostedStore> = [
+  SqlRecordStore.hosted,
+  SqlTokenStore.hosted
+]

@@ -1,0 +1,288 @@
+/**
+ * Turns a proven Ed25519 key into a credential. Order of checks: form, challenge, signature,
+ * and only then anything that depends on who is registered, so that who cannot sign learns
+ * nothing about others.
+ */
+import { Clock, Context, Data, Effect, Either, Layer, Option, Redacted } from "effect"
+import * as Ed25519 from "../dmp/Ed25519.ts"
+import type { Name } from "../wire/Name.ts"
+import { AnswerIndex } from "../zone/AnswerIndex.ts"
+import type { StoreError } from "../zone/RecordStore.ts"
+import { ZoneConfig } from "../zone/ZoneConfig.ts"
+import { AuthConfig } from "./AuthConfig.ts"
+import * as AuthMetrics from "./AuthMetrics.ts"
+import { type Challenge, Challenges } from "./Challenges.ts"
+import * as Inheritance from "./Inheritance.ts"
+import * as Lineage from "./Lineage.ts"
+import type { Claim, Refusal } from "./Ownership.ts"
+import { RegistrationConfig, reservedUntil } from "./RegistrationConfig.ts"
+import * as Request from "./RegistrationRequest.ts"
+import * as Subject from "./Subject.ts"
+import { TokenCache } from "./TokenCache.ts"
+import * as TokenFormat from "./TokenFormat.ts"
+import { selfService } from "./TokenRow.ts"
+import { TokenStore } from "./TokenStore.ts"
+import { TsigKeyStore } from "./TsigKeyStore.ts"
+import * as TsigMint from "./TsigMint.ts"
+import { UpdateConfig } from "./UpdateConfig.ts"
+import * as X25519 from "./X25519.ts"
+
+export type RefusalReason =
+  | "malformed"
+  | "challenge-unknown"
+  | "bad-signature"
+  | "not-allowed"
+  | "banned"
+  | "bad-proof"
+  | "taken"
+
+/** `message` is shown to the client. */
+export class RegistrationRefused extends Data.TaggedError("RegistrationRefused")<{
+  readonly reason: RefusalReason
+  readonly message: string
+}> {}
+
+export interface IssuedToken {
+  readonly token: Redacted.Redacted
+  readonly subject: Subject.Subject
+  /** Null never ends. */
+  readonly expiresAt: number | null
+  readonly ratePerSec: number
+  readonly rateBurst: number
+}
+
+export interface IssuedTsigKey {
+  /** Without trailing dot. */
+  readonly name: string
+  readonly secret: Redacted.Redacted<Uint8Array>
+  readonly algorithm: string
+  readonly allowedSuffixes: ReadonlyArray<string>
+  readonly subject: Subject.Subject
+  readonly zone: Name
+  /** 0 never ends. */
+  readonly expiresAt: number
+}
+
+export interface RegistrationShape {
+  /** False answers every route as if it were not there. */
+  readonly enabled: boolean
+  readonly tsigEnabled: boolean
+  readonly challenge: Effect.Effect<Challenge & { readonly node: string }>
+  readonly token: (
+    fields: Request.Fields
+  ) => Effect.Effect<IssuedToken, RegistrationRefused | StoreError>
+  readonly tsigKey: (
+    fields: Request.Fields
+  ) => Effect.Effect<IssuedTsigKey, RegistrationRefused | StoreError>
+}
+
+const refuse = (reason: RefusalReason, message: string) =>
+  Effect.fail(new RegistrationRefused({ reason, message }))
+
+const malformed = <A>(read: Either.Either<A, string>) =>
+  Effect.mapError(read, (message) => new RegistrationRefused({ reason: "malformed", message }))
+
+const heldByAnother =
+  "subject already has a live token; re-registration must be signed with the previously-registered Ed25519 key"
+
+const refusedBy = (reason: Refusal) =>
+  reason === "banned"
+    ? refuse("banned", "subject or key is not permitted to register")
+    : refuse("taken", heldByAnother)
+
+const counted =
+  (success: "token" | "tsig") =>
+  <A>(effect: Effect.Effect<A, RegistrationRefused | StoreError>) =>
+    effect.pipe(
+      Effect.tap(() => AuthMetrics.countRegistration(success)),
+      Effect.tapError((error) =>
+        AuthMetrics.countRegistration(error._tag === "StoreError" ? "store-error" : error.reason)
+      )
+    )
+
+const make = Effect.gen(function* () {
+  const auth = yield* AuthConfig
+  const config = yield* RegistrationConfig
+  const update = yield* UpdateConfig
+  const { nodeHostname, servedZone } = yield* ZoneConfig
+  const challenges = yield* Challenges
+  const cache = yield* TokenCache
+  const tokens = yield* TokenStore
+  const keys = yield* Effect.serviceOption(TsigKeyStore)
+  const zone = yield* AnswerIndex
+  yield* AuthMetrics.register
+
+  const node = Option.getOrElse(nodeHostname, () => "")
+  const enabled = config.enabled && auth.mode === "multi-tenant" && node !== ""
+  const nowSeconds = Effect.map(Clock.currentTimeMillis, (ms) => Math.floor(ms / 1000))
+
+  if (Option.isSome(keys)) {
+    const held = (yield* keys.value.list).filter((key) => key.subject !== "")
+    yield* tokens.adopt(Inheritance.owners(held.map(TsigMint.evidence), yield* nowSeconds))
+  }
+
+  /** The steps both routes share; the challenge is used up whatever follows it. */
+  const proven = (fields: Request.Fields) =>
+    Effect.gen(function* () {
+      const request = yield* malformed(Request.parse(fields))
+      if (!(yield* challenges.consume(request.challengeText)))
+        return yield* refuse("challenge-unknown", "challenge expired or unknown")
+      const signed = Request.signedOctets(request.challenge, request.subject, node)
+      if (!Ed25519.verify(request.spk, signed, request.signature))
+        return yield* refuse("bad-signature", "signature verification failed")
+      const domain = Subject.domain(request.subject)
+      if (config.allowlist.length > 0 && !config.allowlist.includes(domain))
+        return yield* refuse("not-allowed", "subject not in registration allowlist")
+      return request
+    })
+
+  const claimOf = (
+    request: Request.RegistrationRequest,
+    now: number,
+    expiresAt: number | null
+  ): Effect.Effect<Claim & { readonly spk: string }, StoreError> =>
+    Effect.gen(function* () {
+      const { subject } = request
+      const spk = Buffer.from(request.spk).toString("hex")
+      const held = yield* tokens.findOwner(subject)
+      const values: Lineage.Values = (owner) => zone.live(owner, now).map(({ value }) => value)
+      const own = held?.spk === spk
+      return {
+        subject,
+        spk,
+        now,
+        reservedUntil: reservedUntil(config, expiresAt),
+        predecessors: own ? [] : Lineage.predecessors(subject, spk, values, now),
+        published: own ? [] : [...Lineage.identityKeys(subject, values)]
+      }
+    })
+
+  const possession = (fields: Request.Fields, request: Request.RegistrationRequest) =>
+    Effect.gen(function* () {
+      const claimed = yield* malformed(Request.parsePossession(fields))
+      if (claimed?.proof === undefined) return undefined
+      const { proof, pub } = claimed
+      const holds = Option.match(challenges.agree(request.challenge, pub), {
+        onNone: () => false,
+        onSome: (secret) =>
+          X25519.proves(proof, X25519.proof(secret, request.challenge, request.subject, pub))
+      })
+      return holds
+        ? Buffer.from(pub).toString("hex")
+        : yield* refuse(
+            "bad-proof",
+            "x25519_pop verification failed: registrant did not prove possession of the claimed X25519 key"
+          )
+    })
+
+  /** What the former key's holder signed with must not outlive a hand-over. */
+  const endFormerKeys = (claim: Claim) =>
+    Option.isNone(keys) || claim.predecessors.length === 0
+      ? Effect.void
+      : TsigMint.revokeOthers(keys.value, claim)
+
+  const token = (fields: Request.Fields) =>
+    Effect.gen(function* () {
+      const request = yield* proven(fields)
+      const now = yield* nowSeconds
+      const expiresAt = config.lifetime === 0 ? null : now + config.lifetime
+      const claim = yield* claimOf(request, now, expiresAt)
+      const secret = yield* TokenFormat.generate
+      const row = {
+        tokenHash: TokenFormat.hash(Redacted.value(secret)),
+        subject: request.subject,
+        subjectType: 1,
+        subjectHash12: null,
+        ratePerSec: config.issuedRate,
+        rateBurst: config.issuedBurst,
+        issuedAt: now,
+        expiresAt,
+        revokedAt: null,
+        issuer: selfService,
+        note: "",
+        registeredSpk: claim.spk
+      }
+      const outcome = yield* cache.mint("register", row, claim)
+      if (outcome._tag === "Refused") return yield* refusedBy(outcome.reason)
+      yield* endFormerKeys(claim)
+      return {
+        token: secret,
+        subject: request.subject,
+        expiresAt,
+        ratePerSec: config.issuedRate,
+        rateBurst: config.issuedBurst
+      }
+    })
+
+  const tsigKey = (fields: Request.Fields) =>
+    Effect.gen(function* () {
+      if (Option.isNone(keys) || Option.isNone(servedZone))
+        return yield* Effect.dieMessage("TSIG registration without keys or zone")
+      const request = yield* proven(fields)
+      const x25519Pub = yield* possession(fields, request)
+      const now = yield* nowSeconds
+      const expiresAt = config.lifetime === 0 ? null : now + config.lifetime
+      const claim = yield* claimOf(request, now, expiresAt)
+      const key = TsigMint.make({
+        subject: request.subject,
+        spk: claim.spk,
+        x25519Pub,
+        zone: servedZone.value,
+        width: update.scopeWidth,
+        now,
+        expiresAt
+      })
+      if (key === undefined)
+        return yield* refuse(
+          "malformed",
+          `subject local part too long for TSIG key label (max ${TsigMint.maxLocal} chars)`
+        )
+      const taken = yield* cache.claim(claim)
+      if (taken._tag === "Refused") return yield* refusedBy(taken.reason)
+      if (!(yield* TsigMint.put(keys.value, key))) return yield* refusedBy("taken")
+      // A ban or transfer in another process may have fallen between the two stores.
+      const owner = yield* tokens.findOwner(request.subject)
+      if (owner === undefined || owner.spk !== claim.spk || owner.bannedAt !== null) {
+        yield* keys.value.revoke(key.name)
+        return yield* refusedBy(owner?.bannedAt ? "banned" : "taken")
+      }
+      yield* endFormerKeys(claim)
+      return {
+        name: key.name,
+        secret: Redacted.make(key.secret),
+        algorithm: key.algorithm,
+        allowedSuffixes: key.allowedSuffixes,
+        subject: request.subject,
+        zone: servedZone.value,
+        expiresAt: key.expiresAt
+      }
+    })
+
+  return {
+    enabled,
+    tsigEnabled:
+      enabled && update.updateEnabled && Option.isSome(keys) && Option.isSome(servedZone),
+    challenge: Effect.zipRight(
+      AuthMetrics.countRegistration("challenge"),
+      Effect.map(challenges.issue, (challenge) => ({ ...challenge, node }))
+    ),
+    token: (fields) => counted("token")(Effect.uninterruptible(token(fields))),
+    tsigKey: (fields) => counted("tsig")(Effect.uninterruptible(tsigKey(fields)))
+  } satisfies RegistrationShape
+})
+
+export class Registration extends Context.Tag("dnsmesh/auth/Registration")<
+  Registration,
+  RegistrationShape
+>() {
+  /** TSIG keys can be had where there is a `TsigKeyStore`. */
+  static readonly layer = Layer.effect(Registration, make)
+  /** For a node without a token database. */
+  static readonly layerDisabled = Layer.succeed(Registration, {
+    enabled: false,
+    tsigEnabled: false,
+    challenge: Effect.dieMessage("registration is off"),
+    token: () => Effect.dieMessage("registration is off"),
+    tsigKey: () => Effect.dieMessage("registration is off")
+  })
+}

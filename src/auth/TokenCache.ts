@@ -1,0 +1,127 @@
+/**
+ * Every unrevoked token in memory, so that a write costs no disk read and a made-up token
+ * costs what a real one does. Invariant: a change made by this process is seen at once, one
+ * made by another process (the admin's CLI) within `pollInterval`.
+ */
+import { Clock, Context, Effect, Layer, Metric, Schedule } from "effect"
+import * as RateLimiter from "../runtime/RateLimiter.ts"
+import type { StoreError } from "../zone/RecordStore.ts"
+import * as AuthMetrics from "./AuthMetrics.ts"
+import type { Claim } from "./Ownership.ts"
+import { isLive, type MintKind, type TokenRow } from "./TokenRow.ts"
+import { type ClaimOutcome, type MintOutcome, TokenStore } from "./TokenStore.ts"
+
+export const pollInterval = "500 millis"
+
+interface Cached {
+  readonly row: TokenRow
+  readonly bucket: RateLimiter.RateLimiter
+}
+
+export class TokenCache extends Context.Tag("dnsmesh/auth/TokenCache")<
+  TokenCache,
+  {
+    /** The unrevoked token of this hash with its bucket; expired ones are among them. */
+    readonly find: (tokenHash: string) => Cached | undefined
+    /** Mints through the store and knows the outcome before anybody else can use it. */
+    readonly mint: (
+      kind: MintKind,
+      row: TokenRow,
+      claim: Claim
+    ) => Effect.Effect<MintOutcome, StoreError>
+    /** Claims through the store; tokens that end with it are unknown at once. */
+    readonly claim: (claim: Claim) => Effect.Effect<ClaimOutcome, StoreError>
+    /** Reads all tokens again. */
+    readonly refresh: Effect.Effect<void, StoreError>
+  }
+>() {
+  static readonly layer = Layer.scoped(
+    TokenCache,
+    Effect.gen(function* () {
+      const store = yield* TokenStore
+      const cached = new Map<string, Cached>()
+      // A reload that overtook a mint would forget the minted token.
+      const turn = yield* Effect.makeSemaphore(1)
+      let seen = yield* store.revision
+
+      const put = (row: TokenRow) =>
+        Effect.map(
+          RateLimiter.make({ rate: row.ratePerSec, burst: row.rateBurst, maxKeys: 1 }),
+          (bucket) => {
+            cached.set(row.tokenHash, { row, bucket })
+          }
+        )
+
+      const countLive = Effect.gen(function* () {
+        const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        let live = 0
+        for (const { row } of cached.values()) if (isLive(row, now)) live++
+        yield* Metric.set(AuthMetrics.tokensLive, live)
+      })
+
+      const load = Effect.gen(function* () {
+        const rows = yield* store.listTokens({ includeRevoked: false })
+        const hashes = new Set(rows.map((row) => row.tokenHash))
+        for (const hash of [...cached.keys()]) if (!hashes.has(hash)) cached.delete(hash)
+        for (const row of rows) {
+          const held = cached.get(row.tokenHash)
+          const sameBucket =
+            held?.row.ratePerSec === row.ratePerSec && held.row.rateBurst === row.rateBurst
+          // A bucket that is kept cannot be refilled by touching the database.
+          if (held !== undefined && sameBucket) cached.set(row.tokenHash, { ...held, row })
+          else yield* put(row)
+        }
+        yield* countLive
+      })
+
+      const refresh = turn.withPermits(1)(load)
+
+      const poll = turn.withPermits(1)(
+        Effect.gen(function* () {
+          const revision = yield* store.revision
+          if (revision === seen) return
+          yield* load
+          seen = revision
+        })
+      )
+
+      yield* load
+      yield* Effect.forkScoped(
+        Effect.repeat(
+          Effect.catchAllCause(poll, (cause) =>
+            Effect.logWarning("changes of tokens could not be looked for", cause)
+          ),
+          Schedule.spaced(pollInterval)
+        )
+      )
+      yield* Effect.forkScoped(Effect.repeat(countLive, Schedule.spaced("30 seconds")))
+
+      return {
+        find: (tokenHash) => cached.get(tokenHash),
+        refresh,
+        claim: (claim) =>
+          turn.withPermits(1)(
+            Effect.tap(store.claim(claim), (outcome) =>
+              Effect.sync(() => {
+                if (outcome._tag === "Held")
+                  for (const hash of outcome.superseded) cached.delete(hash)
+              })
+            ).pipe(Effect.uninterruptible)
+          ),
+        mint: (kind, row, claim) =>
+          turn.withPermits(1)(
+            Effect.uninterruptible(
+              Effect.gen(function* () {
+                const outcome = yield* store.mint(kind, row, claim)
+                if (outcome._tag === "Refused") return outcome
+                for (const hash of outcome.superseded) cached.delete(hash)
+                yield* put(row)
+                yield* countLive
+                return outcome
+              })
+            )
+          )
+      }
+    })
+  )
+}

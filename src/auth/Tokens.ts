@@ -1,0 +1,156 @@
+/**
+ * What a publish token may write. Order of decision: is it a live token, is the name of its
+ * scope, has it a write left. Every refusal before that last step costs the same work, and
+ * nothing durable joins a shared-pool write to a token or its subject.
+ */
+import { Effect, Layer } from "effect"
+import { unsafeMake } from "../wire/Name.ts"
+import { WriteGrant } from "../zone/WriteGrant.ts"
+import { ZoneConfig } from "../zone/ZoneConfig.ts"
+import { Audit } from "./Audit.ts"
+import type { AuditEvent } from "./AuditRow.ts"
+import * as AuthMetrics from "./AuthMetrics.ts"
+import * as NameClass from "./NameClass.ts"
+import * as Subject from "./Subject.ts"
+import { type Denial, TokenAuth, TokenDenied, type TokenOperation } from "./TokenAuth.ts"
+import { TokenCache } from "./TokenCache.ts"
+import * as TokenFormat from "./TokenFormat.ts"
+import { isLive, type TokenRow } from "./TokenRow.ts"
+
+type ScopeVerdict =
+  | { readonly _tag: "Allowed"; readonly shared: boolean }
+  | {
+      readonly _tag: "Refused"
+      readonly failure: AuthMetrics.FailureReason
+      /** Shown to the holder. */
+      readonly reason: string
+      /** For the audit; names no record. */
+      readonly detail: string
+      /** True when the audit may say whose token it was. */
+      readonly named: boolean
+    }
+
+/** Whether `holder` may do `operation` at a name of this class. Pure. */
+export const decide = (
+  holder: NameClass.Holder,
+  operation: TokenOperation,
+  named: NameClass.NameClass
+): ScopeVerdict => {
+  switch (named._tag) {
+    case "Owner":
+      return NameClass.owns(holder, named.by)
+        ? { _tag: "Allowed", shared: false }
+        : {
+            _tag: "Refused",
+            failure: "not-owner",
+            reason: "token scope: the name belongs to another subject",
+            detail: "owner-exclusive: subject mismatch",
+            named: true
+          }
+    case "Pool":
+      return operation === "publish"
+        ? { _tag: "Allowed", shared: true }
+        : {
+            _tag: "Refused",
+            failure: "pool-delete",
+            reason: "token scope: shared names are never deleted by users",
+            detail: "shared-pool delete refused",
+            named: false
+          }
+    case "Operator":
+      return {
+        _tag: "Refused",
+        failure: "operator-name",
+        reason: `token scope: the name is the operator's (${named.reason})`,
+        detail: `operator-only scope: ${named.reason}`,
+        named: false
+      }
+    case "Unknown":
+      return {
+        _tag: "Refused",
+        failure: "unknown-name",
+        reason: `token scope: the name is not one users write (${named.reason})`,
+        detail: `unknown scope: ${named.reason}`,
+        named: false
+      }
+  }
+}
+
+/** Stands in for the holder of a token nobody holds. */
+const nobody: NameClass.Holder = {
+  subject: Subject.unsafeMake("nobody@invalid.invalid"),
+  subjectHash12: null
+}
+
+const unauthorized = Effect.fail(new TokenDenied({ denial: { _tag: "Unauthorized" } }))
+const denied = (denial: Denial) => Effect.fail(new TokenDenied({ denial }))
+
+const grantOf = (operation: TokenOperation, name: string, row: TokenRow, shared: boolean) =>
+  new WriteGrant({
+    // Even at DEBUG a pool write names nobody.
+    subject: shared ? "user" : row.subject,
+    allows: (wanted, owner) =>
+      owner === unsafeMake(name) && wanted === (operation === "publish" ? "add" : "delete"),
+    mayShorten: !shared,
+    ignoresTtlCap: false
+  })
+
+/** `TokenAuth` over the token database. */
+export const layer = Layer.effect(
+  TokenAuth,
+  Effect.gen(function* () {
+    const cache = yield* TokenCache
+    const audit = yield* Audit
+    const { zones } = yield* ZoneConfig
+    const clock = yield* Effect.clock
+    yield* AuthMetrics.register
+
+    return {
+      authorize: (token, operation, owner, remote) =>
+        Effect.suspend(() => {
+          const name = NameClass.canonical(owner)
+          const wellFormed = TokenFormat.isWellFormed(token)
+          const tokenHash = TokenFormat.hash(token)
+          const held = wellFormed ? cache.find(tokenHash) : undefined
+          const verdict = decide(held?.row ?? nobody, operation, NameClass.classify(name, zones))
+          const record = (event: AuditEvent, detail: string, row?: TokenRow) =>
+            audit.record({
+              event,
+              holder: row === undefined ? null : { tokenHash, subject: row.subject },
+              remote,
+              detail
+            })
+
+          if (!wellFormed) {
+            AuthMetrics.countFailure("malformed")
+            return unauthorized
+          }
+          if (held === undefined) {
+            AuthMetrics.countFailure("unknown")
+            record("rejected", "no such token")
+            return unauthorized
+          }
+          const { bucket, row } = held
+          if (!isLive(row, Math.floor(clock.unsafeCurrentTimeMillis() / 1000))) {
+            AuthMetrics.countFailure("expired")
+            record("rejected", "token expired or revoked")
+            return unauthorized
+          }
+          if (verdict._tag === "Refused") {
+            AuthMetrics.countFailure(verdict.failure)
+            record("rejected", verdict.detail, verdict.named ? row : undefined)
+            return denied({ _tag: "Forbidden", reason: verdict.reason })
+          }
+          const detail = verdict.shared ? "shared-pool" : "owner-exclusive"
+          const shown = verdict.shared ? undefined : row
+          if (!bucket.allow("")) {
+            AuthMetrics.throttled.unsafeUpdate(1, [])
+            record("throttled", detail, shown)
+            return denied({ _tag: "Throttled", retryAfter: bucket.retryAfter("") })
+          }
+          record("used", detail, shown)
+          return Effect.succeed(grantOf(operation, name, row, verdict.shared))
+        })
+    }
+  })
+)
