@@ -40,7 +40,7 @@ export const layer = HttpApiBuilder.group(ServedApi, "operations", (handlers) =>
       .handleRaw("metrics", ({ request }) => {
         const refusal = authentication.operatorOnly(request.headers["authorization"])
         return refusal === undefined
-          ? Effect.map(Prometheus.render("dmp_"), (text) =>
+          ? Effect.map(Prometheus.render(), (text) =>
               HttpServerResponse.text(text, { contentType: metricsContentType })
             )
           : Effect.succeed(refuse(request, refusal))

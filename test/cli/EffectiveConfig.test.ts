@@ -80,7 +80,7 @@ describe("Warnings at the start", () => {
 })
 
 describe("docs/configuration.md", () => {
-  it("is what `node ops/dev/write-config-reference.ts` writes", () => {
+  it("is what `npm run docs:config` writes", () => {
     const written = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8")
     assert.strictEqual(written, page())
     for (const { name } of Settings.all) assert.include(written, `\`${name}\``)
