@@ -9,6 +9,7 @@ import * as OwnerName from "../dmp/OwnerName.ts"
 import { limiterKey } from "../runtime/IpAddress.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
 import type { Name } from "../wire/Name.ts"
+import { Limits, ttlBroken } from "../zone/Limits.ts"
 import type { TxtRecord } from "../zone/TxtRecord.ts"
 import { TsigKeys } from "./TsigKeys.ts"
 import { UpdateConfig } from "./UpdateConfig.ts"
@@ -60,6 +61,7 @@ export class ClaimAuth extends Context.Tag("dnsmesh/auth/ClaimAuth")<
     Effect.gen(function* () {
       const config = yield* UpdateConfig
       const keys = yield* TsigKeys
+      const limits = yield* Limits
       const clock = yield* Effect.clock
       const { claimBurst, claimMaxTtl, claimRate, claimUdpRate } = config
       const limiter = (factor: number) =>
@@ -84,6 +86,8 @@ export class ClaimAuth extends Context.Tag("dnsmesh/auth/ClaimAuth")<
         if (name._tag !== "Claim" || name.zone !== zone) return Either.left("no claim name")
         if (!config.claimProvider && !keys.isRecipient(name.mailbox, zone, now))
           return Either.left("recipient is not registered")
+        // What was asked for counts, as for every writer, not what it will be cut to.
+        if (ttlBroken(limits, record.ttl) !== undefined) return Either.left("TTL is too long")
         return Either.mapLeft(Claim.parse(record.value), (fault) => fault.reason).pipe(
           Either.filterOrLeft(
             (claim) => claim.slot === name.slot,

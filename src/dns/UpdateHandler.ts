@@ -15,10 +15,9 @@ import { findOpt, type Message, parse, readHeader } from "../wire/Message.ts"
 import { reply } from "../wire/Reply.ts"
 import { prescan, zoneOf } from "../wire/Update.ts"
 import { Publisher } from "../zone/Publisher.ts"
-import { fromConfig, type ServedZone } from "../zone/ServedZones.ts"
+import { type ServedZone, ServedZones } from "../zone/ServedZones.ts"
 import { WriteGrant } from "../zone/WriteGrant.ts"
 import type { PublishError } from "../zone/WriteRequest.ts"
-import { ZoneConfig } from "../zone/ZoneConfig.ts"
 import { DnsConfig } from "./DnsConfig.ts"
 import { SignedExchange, type Verified } from "./SignedExchange.ts"
 import { settle, type WantedChange, wanted } from "./UpdateFacts.ts"
@@ -87,7 +86,7 @@ export class UpdateHandler extends Context.Tag("dnsmesh/dns/UpdateHandler")<
       const publisher = yield* Publisher
       const config = yield* UpdateConfig
       const { udpPayload } = yield* DnsConfig
-      const zones = new Map(fromConfig(yield* ZoneConfig).map((zone) => [String(zone.name), zone]))
+      const zones = new Map((yield* ServedZones).map((zone) => [String(zone.name), zone]))
       const perKey = yield* RateLimiter.make({ rate: config.keyRate, burst: config.keyBurst })
       const replays = yield* ReplayGuard.make<Ending>()
 
