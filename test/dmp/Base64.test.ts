@@ -42,6 +42,7 @@ describe("decodeLenient", () => {
   it.each([
     ["foreign characters", "Y-W J_j\n", "abc"],
     ["data after the padding", "YQ==garbage", "a"],
+    ["data after a single pad", "YWI=YWJj", "ab"],
     ["padding apart", "YQ=\n=", "a"],
     ["padding where none can be", "=Y=Q==", "a"]
   ])("skips %s", (_, given, expected) => assert.strictEqual(text(decodeLenient(given)), expected))

@@ -52,19 +52,21 @@ describe("ReedSolomon", () => {
       { numRuns: 150 }
     ))
 
-  it("never calls a word with more wrong octets than that the original", () =>
+  it("yields nothing but the data of a code word within 16 octets of what it got", () =>
     fc.assert(
       fc.property(
         fc.uint8Array({ minLength: 40, maxLength: 223 }),
-        fc.integer({ min: 17, max: 40 }),
-        (data, count) => {
+        fc.uint8Array({ minLength: 17, maxLength: 40 }),
+        (data, masks) => {
           const word = coded(data)
-          for (let at = 0; at < count; at++) word[at] = word[at]! ^ 0x5a
+          masks.forEach((mask, at) => (word[at] = word[at]! ^ mask))
           const read = decode(word)
-          assert.isFalse(read !== undefined && Buffer.compare(read, data) === 0)
+          if (read === undefined) return
+          const near = coded(read).filter((octet, at) => octet !== word[at])
+          assert.isAtMost(near.length, 16)
         }
       ),
-      { numRuns: 100 }
+      { numRuns: 300 }
     ))
 
   it("decodes segment by segment", () => {
