@@ -5,7 +5,10 @@
 import type * as FileSystem from "@effect/platform/FileSystem"
 import { Array, ConfigError, ConfigProvider, Context, Effect, Layer, Option } from "effect"
 import * as Auth from "./auth/AuthConfig.ts"
+import * as Registration from "./auth/RegistrationConfig.ts"
+import * as Update from "./auth/UpdateConfig.ts"
 import * as Dns from "./dns/DnsConfig.ts"
+import * as Transfer from "./dns/TransferConfig.ts"
 import * as Http from "./http/HttpConfig.ts"
 import { ConfigMistakes, fromConfigError, type Mistake } from "./runtime/ConfigMistakes.ts"
 import {
@@ -35,8 +38,11 @@ export const areas: ReadonlyArray<Area> = [
   { title: "Logging", settings: Log.settings },
   { title: "Zones", settings: Zone.settings },
   { title: "DNS server", settings: Dns.settings },
+  { title: "Secondaries", settings: Transfer.settings },
+  { title: "DNS UPDATE and claims", settings: Update.settings },
   { title: "HTTP API", settings: Http.settings },
   { title: "Authorisation", settings: Auth.settings },
+  { title: "Registration and tokens", settings: Registration.settings },
   { title: "Publish-side resource caps", settings: PublishLimits.settings },
   { title: "Lifecycle", settings: Lifecycle.settings },
   { title: "Tracing", settings: Tracing.settings }
@@ -66,8 +72,11 @@ const configs = {
   log: Log.config,
   zone: Zone.config,
   dns: Dns.config,
+  transfer: Transfer.config,
+  update: Update.config,
   http: Http.config,
   auth: Auth.config,
+  registration: Registration.config,
   limits: PublishLimits.config,
   lifecycle: Lifecycle.config,
   tracing: Tracing.config
@@ -163,8 +172,11 @@ export const layer = (config: NodeConfig) =>
       Context.add(Log.LogConfig, config.log),
       Context.add(Zone.ZoneConfig, config.zone),
       Context.add(Dns.DnsConfig, config.dns),
+      Context.add(Transfer.TransferConfig, config.transfer),
+      Context.add(Update.UpdateConfig, config.update),
       Context.add(Http.HttpConfig, config.http),
       Context.add(Auth.AuthConfig, config.auth),
+      Context.add(Registration.RegistrationConfig, config.registration),
       Context.add(Limits, config.limits),
       Context.add(Lifecycle.LifecycleConfig, config.lifecycle),
       Context.add(Tracing.TracingConfig, config.tracing)

@@ -1,0 +1,113 @@
+/** The node as one layer graph: the only file that chooses implementations. */
+import { Effect, Layer } from "effect"
+import * as Audit from "./auth/Audit.ts"
+import { AuthConfig } from "./auth/AuthConfig.ts"
+import { Challenges } from "./auth/Challenges.ts"
+import { ClaimAuth } from "./auth/ClaimAuth.ts"
+import * as MemoryTokenStore from "./auth/MemoryTokenStore.ts"
+import * as RecordPolicy from "./auth/RecordPolicy.ts"
+import { Registration } from "./auth/Registration.ts"
+import { TokenAuth } from "./auth/TokenAuth.ts"
+import { TokenCache } from "./auth/TokenCache.ts"
+import * as Tokens from "./auth/Tokens.ts"
+import type { TokenStore } from "./auth/TokenStore.ts"
+import { TsigKeys } from "./auth/TsigKeys.ts"
+import { TsigKeyStore } from "./auth/TsigKeyStore.ts"
+import { UpdateConfig } from "./auth/UpdateConfig.ts"
+import * as DnsServer from "./dns/DnsServer.ts"
+import * as Notifier from "./dns/Notifier.ts"
+import { Pipeline } from "./dns/Pipeline.ts"
+import { Responder } from "./dns/Responder.ts"
+import { SignedExchange } from "./dns/SignedExchange.ts"
+import { SlowPath } from "./dns/SlowPath.ts"
+import { Transfer } from "./dns/Transfer.ts"
+import { UpdateHandler } from "./dns/UpdateHandler.ts"
+import { HttpServer } from "./http/HttpServer.ts"
+import * as Logging from "./runtime/Logging.ts"
+import * as ProcessMetrics from "./runtime/ProcessMetrics.ts"
+import { Readiness } from "./runtime/Readiness.ts"
+import * as Tracing from "./runtime/Tracing.ts"
+import * as Settings from "./Settings.ts"
+import * as SqlTokenStore from "./sql/SqlTokenStore.ts"
+
+import { StoreThread } from "./sql/StoreThread.ts"
+import { build } from "./Version.ts"
+import { AnswerIndex } from "./zone/AnswerIndex.ts"
+import { ChangeFeed } from "./zone/ChangeFeed.ts"
+import * as Cleanup from "./zone/Cleanup.ts"
+import * as Expiry from "./zone/Expiry.ts"
+import { Publisher } from "./zone/Publisher.ts"
+import type { RecordStore } from "./zone/RecordStore.ts"
+import { ServedZones } from "./zone/ServedZones.ts"
+import { ZoneConfig } from "./zone/ZoneConfig.ts"
+import { ZoneVersions } from "./zone/ZoneVersions.ts"
+
+/** What the node keeps. */
+export type Stores = RecordStore | TokenStore | TsigKeyStore
+
+/** The zone in memory over the store, and the one way to change it. */
+const zone = Layer.mergeAll(Publisher.layer, ZoneVersions.layer, Expiry.layer, cleanup()).pipe(
+  Layer.provideMerge(AnswerIndex.layer),
+  Layer.provideMerge(Layer.mergeAll(ChangeFeed.layer, ServedZones.layer, RecordPolicy.layer))
+)
+
+function cleanup() {
+  return Layer.unwrapEffect(
+    Effect.map(ZoneConfig, ({ cleanupInterval }) => Cleanup.layer(`${cleanupInterval} seconds`))
+  )
+}
+
+/** User tokens and registration, where the mode has users. */
+const users = Layer.unwrapEffect(
+  Effect.map(AuthConfig, ({ mode }) =>
+    mode === "multi-tenant"
+      ? Layer.mergeAll(Tokens.layer, Registration.layer).pipe(
+          Layer.provide(Layer.mergeAll(Audit.Audit.layer, Challenges.layer)),
+          Layer.provide(TokenCache.layer)
+        )
+      : Layer.mergeAll(TokenAuth.layerRefuseAll, Registration.layerDisabled)
+  )
+)
+
+const tsigKeys = Layer.unwrapEffect(
+  Effect.map(UpdateConfig, ({ updateEnabled }) =>
+    updateEnabled ? TsigKeys.layer : TsigKeys.layerEmpty
+  )
+)
+
+const dns = Layer.mergeAll(DnsServer.layer, Notifier.layer).pipe(
+  Layer.provide(Pipeline.layer),
+  Layer.provide(SlowPath.layer),
+  Layer.provide([Transfer.layer, UpdateHandler.layer]),
+  Layer.provide([Responder.layer, SignedExchange.layer, ClaimAuth.layer]),
+  Layer.provide(tsigKeys)
+)
+
+const http = HttpServer.layer.pipe(Layer.provide(users))
+
+/** Everything above the stores; tests give it memory stores, `layer` gives it SQL. */
+export const layerOver = <A, E, R>(stores: Layer.Layer<Stores | A, E, R>) =>
+  Layer.mergeAll(dns, http, ProcessMetrics.layer(build)).pipe(
+    Layer.provideMerge(zone),
+    Layer.provideMerge(stores),
+    // Every address is had before anything is opened, written or started.
+    Layer.provideMerge(DnsServer.DnsListeners.layer),
+    Layer.provideMerge(Readiness.layer)
+  )
+
+/** The databases, on a thread of their own; those that the configuration has no use for stay away. */
+const sql = ({ auth, store, update }: Settings.NodeConfig) =>
+  Layer.mergeAll(
+    auth.mode === "multi-tenant" || store.tokenDbNamed
+      ? StoreThread.host(SqlTokenStore.hosted, { path: store.tokenDbPath })
+      : MemoryTokenStore.layer,
+    update.updateEnabled ? TsigKeyStore.layerMemory : TsigKeyStore.layerMemory
+  ).pipe(Layer.provideMerge(StoreThread.layer({ dbPath: store.dbPath })))
+
+/** The node of one configuration, logging included. */
+export const layer = (config: Settings.NodeConfig) =>
+  layerOver(sql(config)).pipe(
+    Layer.provide(Tracing.layer(build)),
+    Layer.provideMerge(Logging.layer),
+    Layer.provide(Settings.layer(config))
+  )

@@ -1,0 +1,25 @@
+/** The executable. */
+import * as Command from "@effect/cli/Command"
+import * as NodeContext from "@effect/platform-node/NodeContext"
+import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
+import { Console, Effect } from "effect"
+import * as checkConfig from "./cli/checkConfig.ts"
+import { exitCode, explain } from "./cli/ExitCode.ts"
+import * as serve from "./cli/serve.ts"
+import { build } from "./Version.ts"
+
+const root = Command.make("dnsmesh-node", {}, () => serve.serve).pipe(
+  Command.withDescription("A node of the DNS Mesh Protocol"),
+  Command.withSubcommands([serve.command, checkConfig.command])
+)
+
+Command.run(root, { name: "dnsmesh-node", version: `${build.version} (${build.commit})` })(
+  process.argv
+).pipe(
+  Effect.tapErrorCause((cause) => Effect.forEach(explain(cause), (line) => Console.error(line))),
+  Effect.provide(NodeContext.layer),
+  NodeRuntime.runMain({
+    disableErrorReporting: true,
+    teardown: (exit, done) => done(exitCode(exit))
+  })
+)
