@@ -78,7 +78,7 @@ export const cidrs = (
   Setting.list(name, {
     ...options,
     items: "address ranges such as 10.0.0.0/8 or fd00::/8, or the word none",
-    defaultText: options.defaultText ?? options.default.join(","),
+    defaultText: options.defaultText ?? (options.default.join(",") || "(none)"),
     parseItem: (item) =>
       Option.map(parseCidr(item), ({ address, prefix }) => `${address}/${prefix}`),
     default: () => options.default
