@@ -6,7 +6,9 @@ COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=optional
 COPY tsconfig.json ./
 COPY src ./src
+ARG COMMIT=unknown
 RUN node node_modules/typescript/bin/tsc -p src/tsconfig.json \
+ && printf '{"commit":"%s"}' "$COMMIT" > dist/build.json \
  && npm prune --omit=dev --omit=optional \
  && find node_modules \( -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.map' -o -name '*.md' \) -type f -delete \
  && rm -rf node_modules/effect/src node_modules/@effect/*/src \
@@ -36,7 +38,9 @@ ENV NODE_ENV=production \
     DMP_DNS_PORT=5353 \
     DMP_HTTP_PORT=8053
 
-LABEL org.opencontainers.image.title="dnsmesh-node" \
+ARG COMMIT=unknown
+LABEL org.opencontainers.image.revision="$COMMIT" \
+      org.opencontainers.image.title="dnsmesh-node" \
       org.opencontainers.image.description="A node of the DNS Mesh Protocol: takes signed records over HTTP, serves them over DNS" \
       org.opencontainers.image.base.name="docker.io/library/debian:bookworm-slim"
 

@@ -16,9 +16,18 @@ const reachable = (host) => {
 }
 const inUrl = (host) => (host.includes(":") ? `[${host}]` : host)
 
-const httpHost = setting("DMP_HTTP_HOST", "0.0.0.0")
+/** Where a listener is bound; `hosts` is a list, and unset means every address. */
+const bound = (hosts, port) =>
+  hosts === ""
+    ? `every address, port ${port}`
+    : hosts
+        .split(",")
+        .map((host) => `${inUrl(host.trim().replace(/^\[|\]$/g, ""))}:${port}`)
+        .join(" and ")
+
+const httpHost = setting("DMP_HTTP_HOST", "")
 const httpPort = setting("DMP_HTTP_PORT", "8053")
-const dnsHost = setting("DMP_DNS_HOST", "0.0.0.0")
+const dnsHost = setting("DMP_DNS_HOST", "")
 const dnsPort = setting("DMP_DNS_PORT", "5353")
 const base = `http://${inUrl(reachable(httpHost))}:${httpPort}`
 
@@ -56,7 +65,8 @@ const announcement = () => {
   const header = token === undefined ? "" : ` -H "Authorization: Bearer ${token}"`
   return [
     "",
-    `dnsmesh-node is ready: HTTP on ${inUrl(httpHost)}:${httpPort}, DNS on ${inUrl(dnsHost)}:${dnsPort} (UDP and TCP)`,
+    `dnsmesh-node is ready: HTTP on ${bound(httpHost, httpPort)}`,
+    `                       DNS on ${bound(dnsHost, dnsPort)} (UDP and TCP)`,
     "Try it:",
     `  curl -X POST ${base}/v1/records/${name} -H "Content-Type: application/json"${header} -d '{"value":"v=dmp1;t=hello","ttl":300}'`,
     `  dig @${reachable(dnsHost)} -p ${dnsPort} ${name} TXT +short`,

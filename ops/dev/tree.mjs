@@ -63,7 +63,14 @@ const isPinnedNode = (path) => pinnedHere && path === "node_modules/node-linux-x
 
 const install = () => {
   say("installing packages (npm ci) …")
-  const args = ["ci", "--include=dev", "--include=optional", "--no-audit", "--no-fund"]
+  const args = [
+    "ci",
+    "--include=dev",
+    "--include=optional",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error"
+  ]
   // under npm its own path is known and may not be on PATH
   const npm = process.env.npm_execpath
   const status =
@@ -111,6 +118,15 @@ const fingerprint = () => {
 const stamp = join(dist, ".sources")
 const stampedFingerprint = () => (existsSync(stamp) ? readFileSync(stamp, "utf8") : "")
 
+/** The commit the sources are at, marked when they differ from it. */
+const commit = () => {
+  const described = spawnSync("git", ["describe", "--always", "--dirty", "--exclude=*"], {
+    cwd: root,
+    encoding: "utf8"
+  })
+  return described.status === 0 ? described.stdout.trim() : "unknown"
+}
+
 /** Compiles `src/` to `dist/` when its contents differ from what `dist/` was made of. */
 export const ensureBuilt = () => {
   const sources = fingerprint()
@@ -124,6 +140,7 @@ export const ensureBuilt = () => {
     const status = run(nodeExecutable(), [tsc, "-p", "src/tsconfig.json", "--outDir", next])
     if (status !== 0) throw new Unprepared("the sources do not compile")
     writeFileSync(join(next, ".sources"), sources)
+    writeFileSync(join(next, "build.json"), JSON.stringify({ commit: commit() }))
     rmSync(dist, { recursive: true, force: true })
     renameSync(next, dist)
   } finally {
