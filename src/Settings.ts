@@ -10,6 +10,7 @@ import * as Update from "./auth/UpdateConfig.ts"
 import * as Dns from "./dns/DnsConfig.ts"
 import * as Transfer from "./dns/TransferConfig.ts"
 import * as Http from "./http/HttpConfig.ts"
+import * as Peers from "./peers/PeersConfig.ts"
 import { ConfigMistakes, fromConfigError, type Mistake } from "./runtime/ConfigMistakes.ts"
 import {
   aliasNotices,
@@ -44,6 +45,7 @@ export const areas: ReadonlyArray<Area> = [
   { title: "Authorisation", settings: Auth.settings },
   { title: "Registration and tokens", settings: Registration.settings },
   { title: "Publish-side resource caps", settings: PublishLimits.settings },
+  { title: "Cluster and peers", settings: Peers.settings },
   { title: "Lifecycle", settings: Lifecycle.settings },
   { title: "Tracing", settings: Tracing.settings }
 ]
@@ -78,6 +80,7 @@ const configs = {
   auth: Auth.config,
   registration: Registration.config,
   limits: PublishLimits.config,
+  peers: Peers.config,
   lifecycle: Lifecycle.config,
   tracing: Tracing.config
 }
@@ -178,6 +181,7 @@ export const layer = (config: NodeConfig) =>
       Context.add(Auth.AuthConfig, config.auth),
       Context.add(Registration.RegistrationConfig, config.registration),
       Context.add(Limits, config.limits),
+      Context.add(Peers.PeersConfig, config.peers),
       Context.add(Lifecycle.LifecycleConfig, config.lifecycle),
       Context.add(Tracing.TracingConfig, config.tracing)
     )

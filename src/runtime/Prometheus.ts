@@ -4,6 +4,9 @@
  */
 import { Effect, Metric, MetricKeyType, type MetricPair, MetricState, Option } from "effect"
 
+/** What `render` writes, for the answer's header. */
+export const contentType = "text/plain; version=0.0.4; charset=utf-8"
+
 type Kind = "counter" | "gauge" | "histogram" | "summary"
 type Labels = ReadonlyArray<readonly [name: string, value: string]>
 type Sample = readonly [suffix: string, labels: Labels, value: number | bigint]
