@@ -60,7 +60,12 @@ describe("docker-compose.yml", () => {
     const { environment } = project([base], outside).services["dnsmesh-node"]!
     for (const name of names)
       if (fixed.includes(name)) assert.notStrictEqual(environment[name], outside[name], name)
-      else assert.strictEqual(environment[name], outside[name], `${name} is missing in the file`)
+      else
+        assert.strictEqual(
+          environment[name],
+          outside[name],
+          `${name}: run ops/dev/write-compose-settings.ts`
+        )
   })
 
   it("sets nothing that is not set outside", () => {
