@@ -13,6 +13,7 @@ import { Cause, Context, Effect, Layer, Option } from "effect"
 import { ServedApi } from "./Api.ts"
 import { refuse } from "./ApiRequest.ts"
 import { HttpConfig } from "./HttpConfig.ts"
+import { tracing } from "./RequestSpan.ts"
 import * as OpsHttp from "./OpsHttp.ts"
 import { internal, invalidBody } from "./Refusal.ts"
 
@@ -45,15 +46,16 @@ export class ApiApp extends Context.Tag("dnsmesh/http/ApiApp")<ApiApp, NodeHandl
     ApiApp,
     Effect.gen(function* () {
       const { maxBodyBytes } = yield* HttpConfig
+      const listening = yield* tracing
       const app = Effect.provideService(
         yield* HttpApiBuilder.httpApp,
         HttpIncomingMessage.MaxBodySize,
         Option.some(FileSystem.Size(maxBodyBytes))
       )
       return yield* NodeHttpServer.makeHandler(app).pipe(
-        Effect.locally(HttpMiddleware.currentTracerDisabledWhen, () => true)
+        Effect.locally(HttpMiddleware.currentTracerDisabledWhen, () => !listening)
       )
-    })
+    }).pipe(Effect.annotateLogs({ logger: "dmp.server.http_api" }))
   ).pipe(
     Layer.provide(HttpApiBuilder.api(ServedApi)),
     Layer.provide(handlers),

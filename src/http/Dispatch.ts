@@ -1,6 +1,5 @@
 /** Which route a method and path belong to. Pure: 404 and 405 are decided here for both kinds of route. */
-import type { HttpApi } from "@effect/platform"
-import { HttpApi as Reflection } from "@effect/platform"
+import { HttpApi, type HttpApiGroup } from "@effect/platform"
 import type { Method, Route } from "./Route.ts"
 
 /** An endpoint behind the platform's router. */
@@ -27,9 +26,11 @@ export type Target =
 const notFound: Target = { _tag: "NotFound" }
 
 /** The routes of `api`, one for each path. */
-export const apiRoutes = (api: HttpApi.HttpApi.Any): ReadonlyArray<ApiRoute> => {
+export const apiRoutes = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R>(
+  api: HttpApi.HttpApi<Id, Groups, E, R>
+): ReadonlyArray<ApiRoute> => {
   const methods = new Map<string, Array<string>>()
-  Reflection.reflect(api as never, {
+  HttpApi.reflect(api, {
     onGroup: () => {},
     onEndpoint: ({ endpoint }) => {
       methods.set(endpoint.path, [...(methods.get(endpoint.path) ?? []), endpoint.method])
@@ -48,6 +49,13 @@ export const apiRoutes = (api: HttpApi.HttpApi.Any): ReadonlyArray<ApiRoute> => 
 
 const allow = (methods: ReadonlyArray<string>): string =>
   methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])).join(", ")
+
+/** A request target as path and query; the absolute form (RFC 9112 §3.2.2) loses its authority. */
+export const split = (target: string): { readonly path: string; readonly query: string } => {
+  const local = target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?]*/i, "")
+  const at = local.indexOf("?")
+  return at < 0 ? { path: local, query: "" } : { path: local.slice(0, at), query: local.slice(at) }
+}
 
 /** HEAD goes where GET goes. */
 export const make =

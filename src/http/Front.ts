@@ -17,7 +17,7 @@ import {
   Runtime
 } from "effect"
 import { Readiness } from "../runtime/Readiness.ts"
-import { TrustedProxies, type Trusts } from "../runtime/TrustedProxies.ts"
+import { TrustedProxies } from "../runtime/TrustedProxies.ts"
 import { ServedApi } from "./Api.ts"
 import { ApiApp } from "./ApiApp.ts"
 import * as ApiRequest from "./ApiRequest.ts"
@@ -26,6 +26,8 @@ import * as Dispatch from "./Dispatch.ts"
 import { HttpConfig } from "./HttpConfig.ts"
 import * as HttpMetrics from "./HttpMetrics.ts"
 import * as Refusal from "./Refusal.ts"
+import { requestId } from "./RequestId.ts"
+import * as RequestSpan from "./RequestSpan.ts"
 import { commonHeaders, type Reply, write } from "./Reply.ts"
 import * as RequestBody from "./RequestBody.ts"
 import type { Exchange, Method } from "./Route.ts"
@@ -42,17 +44,14 @@ const bodyPatience = 10_000
 const other = { template: "other" }
 
 const labels = new Set(["GET", "HEAD", "POST", "DELETE"])
-const safeId = /^[A-Za-z0-9._-]{1,64}$/
 
 export class Front extends Context.Tag("dnsmesh/http/Front")<
   Front,
   {
     readonly onRequest: RequestListener
-    /** Requests whose answer is not out yet. */
-    readonly inFlight: () => number
-    /** Those of them that came over `socket`. */
+    /** Answers not out yet that `socket` waits for. */
     readonly pendingOn: (socket: Duplex) => ReadonlyArray<ServerResponse>
-    /** Succeeds when there are none. */
+    /** Succeeds when no request waits for its answer. */
     readonly idle: Effect.Effect<void>
   }
 >() {
@@ -66,10 +65,11 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
       const clock = yield* Effect.clock
       const runtime = yield* Effect.runtime<never>()
       const runFork = Runtime.runFork(runtime)
-      const direct = yield* routes
+      const ownRoutes = yield* routes
+      const traced = yield* RequestSpan.make
       const served = Dispatch.apiRoutes(ServedApi)
-      const dispatch = Dispatch.make(served, direct)
-      HttpMetrics.register([...direct, ...served, other].map(({ template }) => template))
+      const dispatch = Dispatch.make(served, ownRoutes)
+      HttpMetrics.register([...ownRoutes, ...served, other].map(({ template }) => template))
       const logsAccess = LogLevel.lessThanEqual(
         FiberRefs.getOrDefault(runtime.fiberRefs, FiberRef.currentMinimumLogLevel),
         LogLevel.Debug
@@ -98,10 +98,10 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
         const started = clock.unsafeCurrentTimeNanos()
         const peer = peerBehind(request.socket)
         const client = clientOf(peer, request.headers, trusts)
-        const { path, query } = split(request.url ?? "/")
+        const { path, query } = Dispatch.split(request.url ?? "/")
         const target = dispatch(request.method ?? "", path)
         const template = "template" in target ? target.template : other.template
-        const id = requestId(request, peer, trusts)
+        const id = requestId(request, trusts(peer.address))
         const cap = config.maxConcurrency + (essential.has(template) ? headRoom : 0)
         const admitted = inFlight.size < cap
 
@@ -160,8 +160,9 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
           if (readiness.draining()) response.setHeader("Connection", "close")
           return apiHandler(request, response)
         }
+        const direct = exchange(target.method)
         runFork(
-          target.route.handle(exchange(target.method)).pipe(
+          traced(direct, template, target.route.handle(direct)).pipe(
             Effect.matchCauseEffect({
               onSuccess: (reply) => Effect.sync(() => answer(reply)),
               onFailure: (cause) => {
@@ -187,31 +188,15 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
         return Effect.sync(() => void waiting.delete(wake))
       })
 
-      return {
+      return Front.of({
         onRequest,
-        inFlight: () => inFlight.size,
         pendingOn: (socket) => [...inFlight].filter(({ req }) => req.socket === socket),
         idle
-      }
-    })
+      })
+    }).pipe(Effect.annotateLogs({ logger: "dmp.server.http_api" }))
   )
 }
 
 const ignore = () => {}
 
 const refusalIn = (cause: Cause.Cause<Refusal.Refusal>) => Cause.failureOption(cause)
-
-/** A request target as path and query; the absolute form (RFC 9112 §3.2.2) loses its authority. */
-const split = (target: string): { readonly path: string; readonly query: string } => {
-  const local = target.startsWith("/") ? target : target.replace(/^https?:\/\/[^/?]*/i, "")
-  const at = local.indexOf("?")
-  return at < 0 ? { path: local, query: "" } : { path: local.slice(0, at), query: local.slice(at) }
-}
-
-/** An id of ours, or the one a trusted proxy already gave the request. */
-const requestId = (request: IncomingMessage, peer: Client, trusts: Trusts): string => {
-  const given = request.headers["x-request-id"]
-  return typeof given === "string" && safeId.test(given) && trusts(peer.address)
-    ? given
-    : crypto.randomUUID()
-}

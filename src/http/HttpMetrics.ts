@@ -1,5 +1,6 @@
 /** What the HTTP front counts. Labels come from closed sets, so no client can add a series. */
-import { Metric, MetricBoundaries, type MetricKeyType } from "effect"
+import { Metric, MetricBoundaries } from "effect"
+import { counterFamily } from "../runtime/Metrics.ts"
 
 const requests = Metric.counter("dmp_http_requests_total", {
   description: "HTTP requests by method and status",
@@ -53,39 +54,21 @@ export const connections = Metric.gauge("dmp_http_connections", {
   description: "Open HTTP connections"
 })
 
-/** The closed set of values of one label, each with its own pre-tagged counter. */
-const family = <const Label extends string>(
-  name: string,
-  description: string,
-  tag: string,
-  labels: ReadonlyArray<Label>
-) => {
-  const total = Metric.counter(name, { description, incremental: true })
-  const tagged = new Map<
-    Label,
-    Metric.Metric<MetricKeyType.MetricKeyType.Counter<number>, number, unknown>
-  >(labels.map((label) => [label, Metric.tagged(total, tag, label)]))
-  return {
-    hit: (label: Label) => tagged.get(label)?.unsafeUpdate(1, []),
-    register: () => tagged.forEach((metric) => metric.register())
-  }
-}
-
-const sheds = family(
+/** Counts what was turned away to protect the node. */
+export const shed = counterFamily(
   "dmp_http_shed_total",
   "HTTP requests and connections turned away to protect the node, by reason",
   "reason",
   ["concurrency", "connections", "source"]
 )
-export const shed = sheds.hit
 
-const failures = family(
+/** Counts a request without sufficient credentials. */
+export const authFailure = counterFamily(
   "dmp_http_auth_failures_total",
   "HTTP requests without sufficient credentials, by reason",
   "reason",
   ["missing", "rejected", "forbidden", "throttled"]
 )
-export const authFailure = failures.hit
 
 /** Counts one answered request. `seconds` from its headers to the end of the answer. */
 export const answered = (method: string, status: number, route: string, took: number): void => {
@@ -103,6 +86,4 @@ export const register = (templates: ReadonlyArray<string>): void => {
   for (const template of templates) duration(template).register()
   inFlight.register()
   connections.register()
-  sheds.register()
-  failures.register()
 }

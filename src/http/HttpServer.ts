@@ -61,7 +61,7 @@ export class HttpServer extends Context.Tag("dnsmesh/http/HttpServer")<
       for (const { address } of listeners)
         yield* Effect.logInfo(`HTTP listening on http://${authority(address)}`)
       return { addresses: listeners.map(({ address }) => address) }
-    })
+    }).pipe(Effect.annotateLogs({ logger: "dmp.server.http_api" }))
   ).pipe(
     Layer.provide(Front.layer),
     Layer.provide(ApiApp.layer),

@@ -10,6 +10,7 @@ import { ServedApi } from "./Api.ts"
 import { refuse } from "./ApiRequest.ts"
 import { Authentication } from "./Authentication.ts"
 import { metricsContentType } from "./OpsApi.ts"
+import * as ScrapeGauges from "./ScrapeGauges.ts"
 
 const probeName = Name.unsafeMake("health-probe.invalid")
 
@@ -19,6 +20,7 @@ export const layer = HttpApiBuilder.group(ServedApi, "operations", (handlers) =>
     const readiness = yield* Readiness
     const store = yield* RecordStore
     const zone = yield* AnswerIndex
+    const refreshGauges = yield* ScrapeGauges.refresh
 
     const alive = { status: "ok" } as const
     const health = Clock.currentTimeMillis.pipe(
@@ -40,7 +42,7 @@ export const layer = HttpApiBuilder.group(ServedApi, "operations", (handlers) =>
       .handleRaw("metrics", ({ request }) => {
         const refusal = authentication.operatorOnly(request.headers["authorization"])
         return refusal === undefined
-          ? Effect.map(Prometheus.render(), (text) =>
+          ? Effect.map(Effect.zipRight(refreshGauges, Prometheus.render()), (text) =>
               HttpServerResponse.text(text, { contentType: metricsContentType })
             )
           : Effect.succeed(refuse(request, refusal))

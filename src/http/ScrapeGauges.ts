@@ -1,0 +1,31 @@
+/** Gauges read when somebody scrapes, not kept up to date in between. */
+import { Clock, Effect, Metric } from "effect"
+import { AnswerIndex } from "../zone/AnswerIndex.ts"
+import { RecordStore } from "../zone/RecordStore.ts"
+
+const records = Metric.gauge("dmp_records", { description: "Live values held" })
+const databaseBytes = Metric.gauge("dmp_store_database_bytes", {
+  description: "Size of the record database without its write-ahead log, in bytes"
+})
+const walBytes = Metric.gauge("dmp_store_wal_bytes", {
+  description: "Size of the record database's write-ahead log, in bytes"
+})
+const expiredRows = Metric.gauge("dmp_store_expired_rows", {
+  description: "Rows whose lifetime is over and which no sweep has removed yet"
+})
+
+/** Reads them now. A store in trouble leaves its gauges as they were; that it is, others show. */
+export const refresh = Effect.gen(function* () {
+  const store = yield* RecordStore
+  const zone = yield* AnswerIndex
+  for (const gauge of [records, databaseBytes, walBytes, expiredRows]) gauge.register()
+  return Effect.gen(function* () {
+    yield* Metric.set(records, zone.valueCount)
+    const usage = yield* store.usage(Math.floor((yield* Clock.currentTimeMillis) / 1000))
+    yield* Metric.set(databaseBytes, usage.databaseBytes)
+    yield* Metric.set(walBytes, usage.walBytes)
+    yield* Metric.set(expiredRows, usage.expiredRows)
+  }).pipe(
+    Effect.catchAll(({ reason }) => Effect.logDebug(`the store's usage is unknown: ${reason}`))
+  )
+})
