@@ -170,7 +170,7 @@ export const suite = (name: string, layer: () => Layer.Layer<TokenStore, unknown
       Effect.gen(function* () {
         yield* register(store, rowFor(alice))
         assert.strictEqual(yield* store.ban(alice, 1100, "spam"), 1)
-        const banned = { _tag: "Refused", reason: "banned" }
+        const banned = { _tag: "Refused", reason: "banned" } as const
         const later = { issuedAt: 99_000, expiresAt: 99_900 }
         assert.deepStrictEqual(yield* register(store, rowFor(alice, later)), banned)
         const bob = Subject.unsafeMake("bob@example.com")

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import * as Subject from "../../src/auth/Subject.ts"
+import { TokenCache } from "../../src/auth/TokenCache.ts"
 import { TokenStore } from "../../src/auth/TokenStore.ts"
 import * as SqlTokenStore from "../../src/sql/SqlTokenStore.ts"
 import { StoreThread } from "../../src/sql/StoreThread.ts"
@@ -188,5 +189,19 @@ describe("SqlTokenStore files", () => {
       assert.strictEqual((yield* store.findOwner(alice))?.spk, keyA)
       assert.strictEqual(statSync(path).mode & 0o777, 0o600)
     }).pipe(Effect.provide(threaded))
+  })
+
+  it.live("ends a token within a second of its revocation by another process", () => {
+    const path = freshPath()
+    return Effect.gen(function* () {
+      const cache = yield* TokenCache
+      const row = rowFor(alice, { expiresAt: null })
+      yield* cache.mint("register", row, claimOf(row))
+      yield* Effect.sleep("700 millis")
+      assert.isDefined(cache.find(row.tokenHash))
+      beside(path, `UPDATE tokens SET revoked_at = 5 WHERE token_hash = '${row.tokenHash}'`)
+      yield* Effect.sleep("1 seconds")
+      assert.isUndefined(cache.find(row.tokenHash))
+    }).pipe(Effect.provide(TokenCache.layer.pipe(Layer.provide(over(path)))))
   })
 })
