@@ -2,8 +2,10 @@
 import type { AnyHostedStore } from "./HostedStore.ts"
 import * as SqlRecordStore from "./SqlRecordStore.ts"
 import * as SqlTokenStore from "./SqlTokenStore.ts"
+import * as SqlTsigKeyStore from "./SqlTsigKeyStore.ts"
 
 export const hostedStores: ReadonlyArray<AnyHostedStore> = [
   SqlRecordStore.hosted,
-  SqlTokenStore.hosted
+  SqlTokenStore.hosted,
+  SqlTsigKeyStore.hosted
 ]
