@@ -1,12 +1,11 @@
 /** What the HTTP front counts. Labels come from closed sets, so no client can add a series. */
-import { Metric, MetricBoundaries } from "effect"
+import { Metric, MetricBoundaries, MetricLabel } from "effect"
 import { counterFamily } from "../runtime/Metrics.ts"
 
 const requests = Metric.counter("dmp_http_requests_total", {
   description: "HTTP requests by method and status",
   incremental: true
 })
-type Requests = typeof requests
 
 const known: ReadonlyArray<readonly [string, ReadonlyArray<number>]> = [
   ["GET", [200, 400, 401, 404, 405, 429, 500, 503]],
@@ -16,15 +15,18 @@ const known: ReadonlyArray<readonly [string, ReadonlyArray<number>]> = [
   ["OTHER", [400, 404, 405, 408, 417, 431, 503]]
 ]
 
-const counters = new Map<string, Requests>()
-const counter = (method: string, status: number): Requests => {
+// A series is found by the identity of its labels; `Metric.tagged` would build and hash a new
+// key for every update.
+type Labels = ReadonlyArray<MetricLabel.MetricLabel>
+const countLabels = new Map<string, Labels>()
+const countLabelsOf = (method: string, status: number): Labels => {
   const key = `${method} ${status}`
-  let tagged = counters.get(key)
-  if (tagged === undefined) {
-    tagged = requests.pipe(Metric.tagged("method", method), Metric.tagged("status", String(status)))
-    counters.set(key, tagged)
+  let labels = countLabels.get(key)
+  if (labels === undefined) {
+    labels = [MetricLabel.make("method", method), MetricLabel.make("status", String(status))]
+    countLabels.set(key, labels)
   }
-  return tagged
+  return labels
 }
 
 const seconds = Metric.histogram(
@@ -34,14 +36,14 @@ const seconds = Metric.histogram(
   ]),
   "Time from a request's headers to the end of its answer, in seconds"
 )
-const durations = new Map<string, Metric.Metric.Histogram<number>>()
-const duration = (route: string) => {
-  let tagged = durations.get(route)
-  if (tagged === undefined) {
-    tagged = Metric.tagged(seconds, "route", route)
-    durations.set(route, tagged)
+const routeLabels = new Map<string, Labels>()
+const routeLabelsOf = (route: string): Labels => {
+  let labels = routeLabels.get(route)
+  if (labels === undefined) {
+    labels = [MetricLabel.make("route", route)]
+    routeLabels.set(route, labels)
   }
-  return tagged
+  return labels
 }
 
 /** Requests being worked on. */
@@ -72,18 +74,19 @@ export const authFailure = counterFamily(
 
 /** Counts one answered request. `seconds` from its headers to the end of the answer. */
 export const answered = (method: string, status: number, route: string, took: number): void => {
-  counter(method, status).unsafeUpdate(1, [])
-  duration(route).unsafeUpdate(took, [])
+  requests.unsafeUpdate(1, countLabelsOf(method, status))
+  seconds.unsafeUpdate(took, routeLabelsOf(route))
 }
 
 /** Counts a request that could not be parsed, or never became one. */
-export const unparsed = (status: number): void => counter("OTHER", status).unsafeUpdate(1, [])
+export const unparsed = (status: number): void =>
+  requests.unsafeUpdate(1, countLabelsOf("OTHER", status))
 
 /** Makes every known series exist, at 0. */
 export const register = (templates: ReadonlyArray<string>): void => {
   for (const [method, statuses] of known)
-    for (const status of statuses) counter(method, status).register()
-  for (const template of templates) duration(template).register()
+    for (const status of statuses) requests.unsafeValue(countLabelsOf(method, status))
+  for (const template of templates) seconds.unsafeValue(routeLabelsOf(template))
   inFlight.register()
   connections.register()
 }

@@ -1,5 +1,5 @@
 /** Counters for paths too hot for an effect per event. */
-import { Metric } from "effect"
+import { Metric, MetricLabel } from "effect"
 
 /**
  * A counter with one label, whose values are all known. Every series exists at 0 from the
@@ -12,8 +12,12 @@ export const counterFamily = <const Value extends string>(
   values: ReadonlyArray<Value>
 ): ((value: Value, by?: number) => void) => {
   const counter = Metric.counter(name, { description: help, incremental: true })
-  const series = new Map(
-    values.map((value) => [value, Metric.tagged(counter, label, value).register()])
-  )
-  return (value, by = 1) => series.get(value)?.unsafeUpdate(by, [])
+  // A series is found by the identity of its labels; `Metric.tagged` would build and hash a
+  // new key for every update.
+  const series = new Map(values.map((value) => [value, [MetricLabel.make(label, value)]]))
+  for (const labels of series.values()) counter.unsafeValue(labels)
+  return (value, by = 1) => {
+    const labels = series.get(value)
+    if (labels !== undefined) counter.unsafeUpdate(by, labels)
+  }
 }
