@@ -10,7 +10,7 @@ import { Limits } from "../zone/Limits.ts"
 import type { RowChange, StoreError } from "../zone/RecordStore.ts"
 import { DeletionLog, type ForeignDeletion } from "./DeletionLog.ts"
 import { type StoredDeletion, SyncState } from "./SyncState.ts"
-import { valueHash } from "./ValueHash.ts"
+import { valueHash } from "../zone/ValueHash.ts"
 
 /** Deletions remembered at once; some 60 MB. */
 const capacity = 200_000

@@ -12,7 +12,7 @@ import * as ImportCheck from "../dmp/ImportCheck.ts"
 import * as OwnerName from "../dmp/OwnerName.ts"
 import * as Record from "../dmp/Record.ts"
 import * as Name from "../wire/Name.ts"
-import { valueHash } from "./ValueHash.ts"
+import { valueHash } from "../zone/ValueHash.ts"
 
 export interface Candidate {
   /** As the peer spells it. */

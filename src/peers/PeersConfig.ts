@@ -63,6 +63,18 @@ export const settings = {
     values: ["served", "any"],
     default: "served"
   }),
+  syncRate: Setting.number("DMP_SYNC_RATE", {
+    about: "Sync requests per second and peer address; 0 lifts the limit.",
+    min: 0,
+    max: 1_000_000,
+    default: 200
+  }),
+  syncBurst: Setting.number("DMP_SYNC_BURST", {
+    about: "Sync requests a peer address may send at once; 0 lifts the limit.",
+    min: 0,
+    max: 1_000_000,
+    default: 1000
+  }),
   syncHosts: NetworkSetting.bindHosts("DMP_SYNC_HOST", {
     about: "Addresses on which the sync routes listen, when DMP_SYNC_PORT moves them."
   }),
@@ -91,6 +103,9 @@ export interface PeersConfigShape {
   readonly operatorSpk: Option.Option<Uint8Array>
   readonly selfEndpoint: Option.Option<PeerUrl.PeerUrl>
   readonly importZones: "served" | "any"
+  /** Tokens per second and address; 0 lifts the limit. */
+  readonly syncRate: number
+  readonly syncBurst: number
   readonly syncHosts: ReadonlyArray<string>
   readonly syncPort: Option.Option<number>
 }

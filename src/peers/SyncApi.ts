@@ -48,6 +48,7 @@ export class DigestEntry extends Schema.Class<DigestEntry>("DigestEntry")({
 export const DigestPage = Schema.Struct({
   records: Schema.Array(Schema.Unknown),
   has_more: Schema.optional(Schema.Unknown),
+  next_cursor: Schema.optional(Schema.Unknown),
   /** Extension: the server's clock in ms. */
   now: Schema.optional(Schema.Unknown),
   /** Extension. */
@@ -75,6 +76,8 @@ export class Deletion extends Schema.Class<Deletion>("Deletion")({
   hash: Schema.String.pipe(Schema.pattern(hash)),
   /** False when it was published again afterwards. */
   dead: Schema.Boolean,
+  /** Orders accounts of one value; the higher is the later. */
+  version: Schema.Int.pipe(Schema.nonNegative()),
   /** Milliseconds since then. */
   age: Schema.Number.pipe(Schema.finite(), Schema.nonNegative()),
   /** Milliseconds for which this is still to be remembered. */

@@ -1,0 +1,26 @@
+/** Replication within a cluster as one layer: what `App` adds to a node, and tests to a store. */
+import { Layer } from "effect"
+import * as AntiEntropy from "./AntiEntropy.ts"
+import * as ClusterBoot from "./ClusterBoot.ts"
+import { Deletions } from "./Deletions.ts"
+import * as Hints from "./Hints.ts"
+import { Importer } from "./Importer.ts"
+import { ManifestInstall } from "./ManifestInstall.ts"
+import { PeerList } from "./PeerList.ts"
+import { PeerStates } from "./PeerState.ts"
+import { SyncServer } from "./SyncServer.ts"
+
+/** The parts, without the fibers that speak to peers. */
+export const layerPassive = SyncServer.layer.pipe(
+  Layer.provideMerge(Layer.mergeAll(Importer.layer, ManifestInstall.layer)),
+  Layer.provideMerge(Layer.mergeAll(Deletions.layer, PeerList.layer, PeerStates.layer))
+)
+
+/**
+ * Everything. Needs the zone (`Publisher`, `AnswerIndex`, `ChangeFeed`, `RecordStore`,
+ * `Limits`, `ZoneConfig`), `PeersConfig`, `SyncState`, `PeerClient`, `OwnIdentity`, `Reload`.
+ */
+export const layer = Layer.mergeAll(AntiEntropy.layer, Hints.layer).pipe(
+  Layer.provideMerge(ClusterBoot.layer),
+  Layer.provideMerge(layerPassive)
+)

@@ -1,0 +1,110 @@
+/**
+ * Finds the cluster at the start, from the file and then from what the zone holds, and watches
+ * over the manifest afterwards: a changed file is read again, a coming expiry is said early.
+ */
+import { Clock, Effect, Either, Layer, Option, Schedule } from "effect"
+import { readFile } from "node:fs/promises"
+import * as ClusterManifest from "../dmp/ClusterManifest.ts"
+import * as Hostname from "../dmp/Hostname.ts"
+import * as Name from "../wire/Name.ts"
+import { Publisher } from "../zone/Publisher.ts"
+import { WriteGrant } from "../zone/WriteGrant.ts"
+import * as ClusterFile from "./ClusterFile.ts"
+import { ManifestInstall } from "./ManifestInstall.ts"
+import { PeerList } from "./PeerList.ts"
+import { PeersConfig } from "./PeersConfig.ts"
+import { Reload } from "./Reload.ts"
+
+/** Largest cluster file read, octets; 32 nodes take some 4 kB. */
+const maxFile = 65_536
+/** Days before its expiry at which a manifest is warned about. */
+const warnings = [30, 7, 1]
+const day = 86_400
+
+export const layer = Layer.scopedDiscard(
+  Effect.gen(function* () {
+    const config = yield* PeersConfig
+    const install = yield* ManifestInstall
+    const peers = yield* PeerList
+    const publisher = yield* Publisher
+    const reload = yield* Reload
+    const pinned = Option.isSome(config.operatorSpk)
+
+    /** Without a pinned key the operator's own file is believed for its looks. */
+    const publishUnpinned = (wire: string) =>
+      Effect.gen(function* () {
+        const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        const read = ClusterManifest.parse(wire)
+        if (Either.isLeft(read) || read.right.nodes.length === 0 || read.right.exp <= now)
+          return yield* Effect.logWarning(
+            `${config.clusterFile} holds no manifest that can be used`
+          )
+        const { clusterName, exp, nodes } = read.right
+        const owner = Name.parse(`cluster.${Hostname.folded(clusterName)}`)
+        if (Option.isNone(owner)) return
+        yield* publisher
+          .apply({
+            grant: new WriteGrant({
+              subject: "cluster file",
+              allows: (_, at) => at === owner.value,
+              mayShorten: false,
+              ignoresTtlCap: true
+            }),
+            changes: [{ _tag: "Add", record: { owner: owner.value, value: wire, ttl: exp - now } }]
+          })
+          .pipe(
+            Effect.catchAll((error) =>
+              Effect.logWarning(`the manifest of ${config.clusterFile} was refused: ${error._tag}`)
+            )
+          )
+        if (config.syncPeers.length === 0) yield* peers.replace(nodes)
+      })
+
+    const readIt = (setsPeers: boolean) =>
+      Effect.gen(function* () {
+        const octets = yield* Effect.option(Effect.tryPromise(() => readFile(config.clusterFile)))
+        if (Option.isNone(octets)) return
+        const file =
+          octets.value.length > maxFile
+            ? Option.none()
+            : ClusterFile.parse(octets.value.toString("utf8"))
+        if (Option.isNone(file))
+          return yield* Effect.logWarning(`${config.clusterFile} is no cluster file`)
+        if (file.value._tag === "Nodes") {
+          if (config.syncPeers.length === 0 && Option.isNone(install.installed()))
+            yield* peers.replace(file.value.nodes)
+          return
+        }
+        if (!pinned) return yield* publishUnpinned(file.value.wire)
+        const result = yield* install.offer(file.value.wire, config.clusterFile, { setsPeers })
+        if (result !== "installed" && result !== "older")
+          yield* Effect.logWarning(`the manifest of ${config.clusterFile} is refused: ${result}`)
+      })
+
+    // Peers named in the settings win over a file that was there before them.
+    yield* readIt(config.syncPeers.length === 0)
+    yield* install.offerStored
+    yield* reload.register("the cluster file", readIt(true), config.clusterFile)
+
+    let warned = Infinity
+    let watched: bigint | undefined
+    yield* Effect.gen(function* () {
+      const current = install.installed()
+      if (Option.isNone(current)) return
+      const { exp, seq } = current.value.manifest
+      if (watched !== seq) {
+        watched = seq
+        warned = Infinity
+      }
+      const left = exp - Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const due = warnings.filter((days) => left <= days * day && days < warned).at(-1)
+      if (due === undefined) return
+      warned = due
+      yield* left <= 0
+        ? Effect.logError("the cluster manifest has expired: peers stay, but no new node joins")
+        : Effect.logWarning(
+            `the cluster manifest expires in ${Math.ceil(left / day)} days; sign and install a new one`
+          )
+    }).pipe(Effect.repeat(Schedule.spaced("1 hour")), Effect.forkScoped)
+  }).pipe(Effect.annotateLogs({ logger: "dmp.server.cluster" }))
+)

@@ -1,0 +1,149 @@
+/**
+ * The questions this node asks a peer, each with its caps, as typed answers. Whatever a peer
+ * says that is not what was asked for is a `PeerFault`, and no more than that peer's fault.
+ */
+import { Clock, Data, Effect, Option, type Redacted, Schema } from "effect"
+import type { DigestCursor } from "../zone/RecordStore.ts"
+import { PeerClient, type PeerError, type PeerReply } from "./PeerClient.ts"
+import type { Peer } from "./Peer.ts"
+import * as SyncApi from "./SyncApi.ts"
+
+/** The peer answered, but not with an answer. */
+export class PeerFault extends Data.TaggedError("PeerFault")<{
+  /** 0 when the status was right and the body was not. */
+  readonly status: number
+  readonly message: string
+}> {}
+
+export type DialogueError = PeerError | PeerFault
+
+const deadline = 15_000
+const maxReply = 16 * 1024 * 1024
+const maxSmallReply = 65_536
+
+export interface Digest {
+  readonly entries: ReadonlyArray<unknown>
+  readonly hasMore: boolean
+  readonly extensions: ReadonlySet<string>
+  /** How far the peer's clock is ahead, ms, if it told the time. */
+  readonly clockOffset: number | undefined
+  readonly nextCursor: string | undefined
+}
+
+export interface Pulled {
+  readonly records: ReadonlyArray<unknown>
+  /** When it was asked, by our clock, ms: ages count from here. */
+  readonly askedAt: number
+}
+
+/** The dialogue with one peer; `token` goes to it and to nobody else. */
+export const make = (client: PeerClient["Type"], peer: Peer, token: Redacted.Redacted<string>) => {
+  const ask = (
+    method: "GET" | "POST",
+    path: string,
+    maxBytes: number,
+    body?: unknown
+  ): Effect.Effect<PeerReply, DialogueError> =>
+    client
+      .request({
+        url: peer.url,
+        chosenBy: "operator",
+        method,
+        path,
+        token,
+        maxBytes,
+        deadline,
+        ...(body === undefined ? {} : { body: JSON.stringify(body) })
+      })
+      .pipe(
+        Effect.filterOrFail(
+          ({ status }) => status === 200 || status === 202 || status === 204,
+          ({ status }) => new PeerFault({ status, message: `status ${status}` })
+        )
+      )
+
+  const read = <A, I>(schema: Schema.Schema<A, I>) => {
+    const decode = Schema.decodeUnknown(Schema.parseJson(schema))
+    return ({ body, status }: PeerReply): Effect.Effect<A, PeerFault> =>
+      status === 200
+        ? Effect.mapError(
+            decode(body.toString("utf8")),
+            () => new PeerFault({ status: 0, message: "the reply is not what was asked for" })
+          )
+        : Effect.fail(new PeerFault({ status, message: `status ${status}` }))
+  }
+  const readDigest = read(SyncApi.DigestPage)
+  const readPull = read(SyncApi.PullPage)
+  const readDeletions = read(SyncApi.DeletionsPage)
+  const readFingerprint = read(SyncApi.FingerprintReply)
+  const readManifest = read(SyncApi.ManifestReply)
+
+  /** One page after `cursor`; `buckets` limits it to those first octets of value hashes. */
+  const digest = (cursor: DigestCursor, limit: number, buckets?: ReadonlyArray<string>) =>
+    Effect.gen(function* () {
+      const query = new URLSearchParams({
+        cursor: SyncApi.formatCursor(cursor),
+        limit: String(limit),
+        ext: "1"
+      })
+      if (buckets !== undefined) query.set("buckets", buckets.join(","))
+      const sent = yield* Clock.currentTimeMillis
+      const reply = yield* ask("GET", `/v1/sync/digest?${query}`, maxReply)
+      const received = yield* Clock.currentTimeMillis
+      const page = yield* readDigest(reply)
+      return {
+        entries: page.records,
+        hasMore: page.has_more === true,
+        extensions: new Set(
+          Array.isArray(page.extensions)
+            ? page.extensions.filter((name): name is string => typeof name === "string")
+            : []
+        ),
+        clockOffset: offsetOf(page.now, reply.headers.date, (sent + received) / 2),
+        nextCursor: typeof page.next_cursor === "string" ? page.next_cursor : undefined
+      } satisfies Digest
+    })
+
+  const pull = (names: ReadonlyArray<string>) =>
+    Effect.gen(function* () {
+      const askedAt = yield* Clock.currentTimeMillis
+      const { records } = yield* Effect.flatMap(
+        ask("POST", "/v1/sync/pull", maxReply, { names }),
+        readPull
+      )
+      return { records, askedAt } satisfies Pulled
+    })
+
+  const deletions = (after: number) =>
+    Effect.flatMap(ask("GET", `/v1/sync/deletions?after=${after}&limit=1000`, maxReply), (reply) =>
+      readDeletions(reply)
+    )
+
+  const fingerprint = Effect.flatMap(
+    ask("GET", "/v1/sync/fingerprint", maxSmallReply),
+    readFingerprint
+  )
+
+  const manifest = Effect.flatMap(
+    ask("GET", "/v1/sync/cluster-manifest", maxSmallReply),
+    (reply) =>
+      reply.status === 204
+        ? Effect.succeed(Option.none<string>())
+        : Effect.map(readManifest(reply), ({ wire }) => Option.some(wire))
+  )
+
+  const hint = (from: { readonly node_id?: string; readonly endpoint?: string }) =>
+    Effect.asVoid(ask("POST", "/v1/sync/hint", maxSmallReply, from))
+
+  return { digest, pull, deletions, fingerprint, manifest, hint }
+}
+
+export type Dialogue = ReturnType<typeof make>
+
+/** From our own field, which has milliseconds, or from the header every server sends. */
+const offsetOf = (now: unknown, date: string | undefined, here: number): number | undefined => {
+  if (typeof now === "number" && Number.isFinite(now)) return Math.round(now - here)
+  const there = date === undefined ? Number.NaN : Date.parse(date)
+  // The header counts whole seconds: half of one is the best guess of what it left out.
+  return Number.isNaN(there) ? undefined : Math.round(there + 500 - here)
+}
