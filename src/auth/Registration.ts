@@ -3,8 +3,20 @@
  * and only then anything that depends on who is registered, so that who cannot sign learns
  * nothing about others.
  */
-import { Clock, Context, Data, Effect, Either, Layer, Option, Redacted } from "effect"
+import {
+  Clock,
+  Context,
+  Data,
+  Effect,
+  Either,
+  Layer,
+  Metric,
+  Option,
+  Redacted,
+  Schedule
+} from "effect"
 import * as Ed25519 from "../dmp/Ed25519.ts"
+import type { BucketOptions } from "../runtime/RateLimiter.ts"
 import type { Name } from "../wire/Name.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
@@ -22,6 +34,7 @@ import { TokenCache } from "./TokenCache.ts"
 import * as TokenFormat from "./TokenFormat.ts"
 import { selfService } from "./TokenRow.ts"
 import { TokenStore } from "./TokenStore.ts"
+import { isActive } from "./TsigKey.ts"
 import { TsigKeyStore } from "./TsigKeyStore.ts"
 import * as TsigMint from "./TsigMint.ts"
 import { UpdateConfig } from "./UpdateConfig.ts"
@@ -66,6 +79,8 @@ export interface IssuedTsigKey {
 export interface RegistrationShape {
   /** False answers every route as if it were not there. */
   readonly enabled: boolean
+  /** Of each step, per client address. */
+  readonly limits: BucketOptions
   readonly tsigEnabled: boolean
   readonly challenge: Effect.Effect<Challenge & { readonly node: string }>
   readonly token: (
@@ -108,7 +123,7 @@ const make = Effect.gen(function* () {
   const challenges = yield* Challenges
   const cache = yield* TokenCache
   const tokens = yield* TokenStore
-  const keys = yield* Effect.serviceOption(TsigKeyStore)
+  const keys = yield* TsigKeyStore
   const zone = yield* AnswerIndex
   yield* AuthMetrics.register
 
@@ -116,10 +131,15 @@ const make = Effect.gen(function* () {
   const enabled = config.enabled && auth.mode === "multi-tenant" && node !== ""
   const nowSeconds = Effect.map(Clock.currentTimeMillis, (ms) => Math.floor(ms / 1000))
 
-  if (Option.isSome(keys)) {
-    const held = (yield* keys.value.list).filter((key) => key.subject !== "")
-    yield* tokens.adopt(Inheritance.owners(held.map(TsigMint.evidence), yield* nowSeconds))
-  }
+  const held = (yield* keys.list).filter((key) => key.subject !== "")
+  yield* tokens.adopt(Inheritance.owners(held.map(TsigMint.evidence), yield* nowSeconds))
+
+  const countKeys = Effect.gen(function* () {
+    const now = yield* nowSeconds
+    const active = (yield* keys.list).filter((key) => isActive(key, now))
+    yield* Metric.set(AuthMetrics.tsigKeysLive, active.length)
+  }).pipe(Effect.catchAllCause((cause) => Effect.logWarning("TSIG keys were not counted", cause)))
+  yield* Effect.forkScoped(Effect.repeat(countKeys, Schedule.spaced("1 minute")))
 
   /** The steps both routes share; the challenge is used up whatever follows it. */
   const proven = (fields: Request.Fields) =>
@@ -177,9 +197,7 @@ const make = Effect.gen(function* () {
 
   /** What the former key's holder signed with must not outlive a hand-over. */
   const endFormerKeys = (claim: Claim) =>
-    Option.isNone(keys) || claim.predecessors.length === 0
-      ? Effect.void
-      : TsigMint.revokeOthers(keys.value, claim)
+    claim.predecessors.length === 0 ? Effect.void : TsigMint.revokeOthers(keys, claim)
 
   const token = (fields: Request.Fields) =>
     Effect.gen(function* () {
@@ -216,8 +234,8 @@ const make = Effect.gen(function* () {
 
   const tsigKey = (fields: Request.Fields) =>
     Effect.gen(function* () {
-      if (Option.isNone(keys) || Option.isNone(servedZone))
-        return yield* Effect.dieMessage("TSIG registration without keys or zone")
+      if (Option.isNone(servedZone))
+        return yield* Effect.dieMessage("TSIG registration without a zone")
       const request = yield* proven(fields)
       const x25519Pub = yield* possession(fields, request)
       const now = yield* nowSeconds
@@ -239,11 +257,11 @@ const make = Effect.gen(function* () {
         )
       const taken = yield* cache.claim(claim)
       if (taken._tag === "Refused") return yield* refusedBy(taken.reason)
-      if (!(yield* TsigMint.put(keys.value, key))) return yield* refusedBy("taken")
+      if (!(yield* TsigMint.put(keys, key))) return yield* refusedBy("taken")
       // A ban or transfer in another process may have fallen between the two stores.
       const owner = yield* tokens.findOwner(request.subject)
       if (owner === undefined || owner.spk !== claim.spk || owner.bannedAt !== null) {
-        yield* keys.value.revoke(key.name)
+        yield* keys.revoke(key.name)
         return yield* refusedBy(owner?.bannedAt ? "banned" : "taken")
       }
       yield* endFormerKeys(claim)
@@ -260,8 +278,8 @@ const make = Effect.gen(function* () {
 
   return {
     enabled,
-    tsigEnabled:
-      enabled && update.updateEnabled && Option.isSome(keys) && Option.isSome(servedZone),
+    limits: { rate: config.endpointRate, burst: config.endpointBurst },
+    tsigEnabled: enabled && update.updateEnabled && Option.isSome(servedZone),
     challenge: Effect.zipRight(
       AuthMetrics.countRegistration("challenge"),
       Effect.map(challenges.issue, (challenge) => ({ ...challenge, node }))
@@ -275,11 +293,11 @@ export class Registration extends Context.Tag("dnsmesh/auth/Registration")<
   Registration,
   RegistrationShape
 >() {
-  /** TSIG keys can be had where there is a `TsigKeyStore`. */
-  static readonly layer = Layer.effect(Registration, make)
+  static readonly layer = Layer.scoped(Registration, make)
   /** For a node without a token database. */
   static readonly layerDisabled = Layer.succeed(Registration, {
     enabled: false,
+    limits: { rate: 0, burst: 0 },
     tsigEnabled: false,
     challenge: Effect.dieMessage("registration is off"),
     token: () => Effect.dieMessage("registration is off"),

@@ -12,6 +12,7 @@
 import { HttpApi, OpenApi } from "@effect/platform"
 import { OpsApi } from "./OpsApi.ts"
 import { RecordsApi } from "./RecordsApi.ts"
+import { RegistrationApi } from "./RegistrationApi.ts"
 
 /** Groups behind the platform's router. */
 export class ServedApi extends HttpApi.make("served").add(OpsApi) {}
@@ -19,6 +20,7 @@ export class ServedApi extends HttpApi.make("served").add(OpsApi) {}
 /** Every described group. */
 export class Api extends HttpApi.make("dnsmesh-node")
   .add(RecordsApi)
+  .add(RegistrationApi)
   .addHttpApi(ServedApi)
   .annotate(OpenApi.Title, "dnsmesh-node")
   .annotate(OpenApi.Version, "1")

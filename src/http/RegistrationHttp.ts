@@ -5,7 +5,6 @@
 import { Effect, Redacted } from "effect"
 import * as AuthMetrics from "../auth/AuthMetrics.ts"
 import { Registration, type RegistrationRefused, type RefusalReason } from "../auth/Registration.ts"
-import { RegistrationConfig } from "../auth/RegistrationConfig.ts"
 import type { Fields } from "../auth/RegistrationRequest.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
@@ -46,7 +45,6 @@ const refusedAs = (result: AuthMetrics.RegistrationResult, refusal: Refusal.Refu
 
 export const routes = Effect.gen(function* () {
   const registration = yield* Registration
-  const { endpointBurst: burst, endpointRate: rate } = yield* RegistrationConfig
 
   const step = (
     template: string,
@@ -54,7 +52,7 @@ export const routes = Effect.gen(function* () {
     handle: (exchange: Exchange) => Effect.Effect<Reply, Refusal.Refusal>,
     absent: Refusal.Refusal | undefined
   ): Effect.Effect<Route> =>
-    Effect.map(RateLimiter.make({ rate, burst }), (limiter) => ({
+    Effect.map(RateLimiter.make(registration.limits), (limiter) => ({
       template,
       matches: (path) => path === template && registration.enabled,
       methods: [method],

@@ -2,9 +2,10 @@
 import { Effect } from "effect"
 import * as Pages from "./Pages.ts"
 import * as RecordsHttp from "./RecordsHttp.ts"
+import * as RegistrationHttp from "./RegistrationHttp.ts"
 import type { Route } from "./Route.ts"
 
 /** Needs the services of all of them. */
-export const routes = Effect.all([RecordsHttp.route, Pages.routes]).pipe(
+export const routes = Effect.all([RecordsHttp.route, RegistrationHttp.routes, Pages.routes]).pipe(
   Effect.map((all): ReadonlyArray<Route> => all.flat())
 )

@@ -2,6 +2,7 @@
 import { Context, Deferred, Effect, Layer, Option, Redacted, type Scope, Stream } from "effect"
 import { connect, type Socket } from "node:net"
 import { AuthConfig, type AuthConfigShape } from "../../src/auth/AuthConfig.ts"
+import { Registration } from "../../src/auth/Registration.ts"
 import { TokenAuth } from "../../src/auth/TokenAuth.ts"
 import { HttpConfig, type HttpConfigShape } from "../../src/http/HttpConfig.ts"
 import { HttpServer } from "../../src/http/HttpServer.ts"
@@ -22,6 +23,7 @@ export interface Options {
   readonly auth?: Partial<AuthConfigShape>
   readonly limits?: Partial<LimitsShape>
   readonly tokens?: Layer.Layer<TokenAuth>
+  readonly registration?: Layer.Layer<Registration>
   readonly policy?: Layer.Layer<ContentPolicy>
   /** Seconds. */
   readonly shutdownTimeout?: number
@@ -90,6 +92,7 @@ export const start = (options: Options = {}): Effect.Effect<TestNode, never, Sco
         ChangeFeed.layer,
         options.policy ?? ContentPolicy.layerAcceptAll,
         options.tokens ?? TokenAuth.layerRefuseAll,
+        options.registration ?? Registration.layerDisabled,
         Limits.layer(options.limits),
         Readiness.layer,
         Layer.succeed(HttpConfig, { ...httpDefaults, ...options.http }),
