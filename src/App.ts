@@ -30,6 +30,7 @@ import * as Tracing from "./runtime/Tracing.ts"
 import * as Settings from "./Settings.ts"
 import * as SqlTokenStore from "./sql/SqlTokenStore.ts"
 
+import * as SqlTsigKeyStore from "./sql/SqlTsigKeyStore.ts"
 import { StoreThread } from "./sql/StoreThread.ts"
 import { build } from "./Version.ts"
 import { AnswerIndex } from "./zone/AnswerIndex.ts"
@@ -101,7 +102,9 @@ const sql = ({ auth, store, update }: Settings.NodeConfig) =>
     auth.mode === "multi-tenant" || store.tokenDbNamed
       ? StoreThread.host(SqlTokenStore.hosted, { path: store.tokenDbPath })
       : MemoryTokenStore.layer,
-    update.updateEnabled ? TsigKeyStore.layerMemory : TsigKeyStore.layerMemory
+    update.updateEnabled
+      ? StoreThread.host(SqlTsigKeyStore.hosted, { path: store.tsigDbPath })
+      : TsigKeyStore.layerMemory
   ).pipe(Layer.provideMerge(StoreThread.layer({ dbPath: store.dbPath })))
 
 /** The node of one configuration, logging included. */

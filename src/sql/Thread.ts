@@ -22,6 +22,9 @@ const entry = new URL(
   import.meta.url
 )
 
+// Rows pass through the thread and are gone: a larger nursery would only be held, not used.
+const resourceLimits = { maxYoungGenerationSizeMb: 8 }
+
 /** How long the thread may take to finish, checkpoint and close before it is cut off, in ms. */
 const stopBudget = 10_000
 
@@ -33,7 +36,7 @@ export const start: Effect.Effect<Thread, never, Scope.Scope> = Effect.gen(funct
   let message = "the store thread ended"
 
   const worker = yield* Effect.acquireRelease(
-    Effect.sync(() => new Worker(entry, { name: "store" })),
+    Effect.sync(() => new Worker(entry, { name: "store", resourceLimits })),
     (worker) =>
       Effect.async<void>((resume) => {
         if (gone !== undefined) return resume(Effect.void)

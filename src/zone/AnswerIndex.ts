@@ -4,6 +4,7 @@
  * the expiry fiber change it.
  */
 import { Clock, Context, Effect, Layer, Stream } from "effect"
+import { collect } from "../runtime/Garbage.ts"
 import { LiveZone } from "./LiveZone.ts"
 import { RecordStore } from "./RecordStore.ts"
 
@@ -19,6 +20,7 @@ export class AnswerIndex extends Context.Tag("dnsmesh/zone/AnswerIndex")<AnswerI
           zone.apply(rows.map((row) => ({ _tag: "Put", row })))
         })
       )
+      yield* collect
       return zone
     })
   )

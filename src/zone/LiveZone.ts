@@ -22,7 +22,7 @@ export interface ContentChange {
 
 export interface ZoneNode {
   /** In order of last write; may hold values whose life has just ended. */
-  txts: Array<Txt>
+  txts: ReadonlyArray<Txt>
   /** Owner names that hold values strictly below this one. */
   below: number
 }
@@ -33,6 +33,10 @@ export const toOctets = (value: string): string =>
   ascii.test(value) ? value : Buffer.from(value, "utf8").toString("latin1")
 export const toText = (octets: string): string =>
   ascii.test(octets) ? octets : Buffer.from(octets, "latin1").toString("utf8")
+
+// One empty list for all. Lists are replaced, never grown: an array that grows by one reserves
+// room for sixteen more, which a million names would pay for.
+const none: ReadonlyArray<Txt> = []
 
 export class LiveZone {
   readonly #nodes = new Map<WireKey, ZoneNode>()
@@ -117,20 +121,18 @@ export class LiveZone {
     this.#willEnd(expiresAt, key)
     let node = this.#nodes.get(key)
     if (node === undefined) {
-      node = { txts: [], below: 0 }
+      node = { txts: none, below: 0 }
       this.#nodes.set(key, node)
     }
-    const at = node.txts.findIndex((txt) => txt.octets === octets)
-    if (at >= 0) {
-      const [txt] = node.txts.splice(at, 1)
-      if (txt !== undefined) {
-        txt.expiresAt = expiresAt
-        node.txts.push(txt)
-      }
+    const held = node.txts.find((txt) => txt.octets === octets)
+    if (held !== undefined) {
+      held.expiresAt = expiresAt
+      if (node.txts.at(-1) !== held) node.txts = [...node.txts.filter((txt) => txt !== held), held]
       return false
     }
     this.#willChange(key, node)
-    node.txts.push({ octets, expiresAt })
+    const txt = { octets, expiresAt }
+    node.txts = node.txts.length === 0 ? [txt] : [...node.txts, txt]
     this.#values++
     if (node.txts.length === 1) this.#countBelow(key, 1)
     return true
@@ -138,10 +140,9 @@ export class LiveZone {
 
   #remove(key: WireKey, octets: string): boolean {
     const node = this.#nodes.get(key)
-    const at = node === undefined ? -1 : node.txts.findIndex((txt) => txt.octets === octets)
-    if (node === undefined || at < 0) return false
+    if (node === undefined || !node.txts.some((txt) => txt.octets === octets)) return false
     this.#willChange(key, node)
-    node.txts.splice(at, 1)
+    node.txts = node.txts.length === 1 ? none : node.txts.filter((txt) => txt.octets !== octets)
     this.#values--
     if (node.txts.length > 0) return true
     this.#countBelow(key, -1)
@@ -156,7 +157,7 @@ export class LiveZone {
   #countBelow(key: WireKey, by: 1 | -1): void {
     for (let at = parentKey(key); at.length > 0; at = parentKey(at)) {
       const node = this.#nodes.get(at)
-      if (node === undefined) this.#nodes.set(at, { txts: [], below: 1 })
+      if (node === undefined) this.#nodes.set(at, { txts: none, below: 1 })
       else {
         node.below += by
         if (node.below === 0 && node.txts.length === 0) this.#nodes.delete(at)

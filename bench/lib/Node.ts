@@ -1,0 +1,84 @@
+/** Our own node as a benchmark runs it: the built program over a database filled beforehand. */
+import { existsSync, mkdtempSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import type { ChildProcess } from "node:child_process"
+import { Effect } from "effect"
+import { unsafeMake } from "../../src/wire/Name.ts"
+import * as SqlRecordStore from "../../src/sql/SqlRecordStore.ts"
+import { RecordStore } from "../../src/zone/RecordStore.ts"
+import { pinned, sleep } from "./Machine.ts"
+import { held, zone } from "./Workload.ts"
+
+const main = new URL("../../dist/main.js", import.meta.url).pathname
+
+/** A database with the first `names` records of the workload, made once for each size. */
+export const database = async (names: number): Promise<string> => {
+  const dir = join(tmpdir(), `dnsmesh-bench-${names}`)
+  const path = join(dir, "dmp.db")
+  if (existsSync(`${path}.complete`)) return path
+  const createdAt = Math.floor(performance.timeOrigin / 1000)
+  const fill = Effect.gen(function* () {
+    const store = yield* RecordStore
+    for (let from = 0; from < names; from += 5000)
+      yield* store.commit(
+        Array.from({ length: Math.min(5000, names - from) }, (_, i) => {
+          const { owner, value } = held(from + i)
+          const row = {
+            owner: unsafeMake(owner),
+            value,
+            ttl: 86_400 * 30,
+            createdAt,
+            expiresAt: createdAt + 86_400 * 30
+          }
+          return { _tag: "Put", row } as const
+        })
+      )
+  })
+  await Effect.runPromise(Effect.provide(fill, SqlRecordStore.layerFile(path)))
+  const { writeFileSync } = await import("node:fs")
+  writeFileSync(`${path}.complete`, "")
+  return path
+}
+
+export const scratch = (): string => mkdtempSync(join(tmpdir(), "dnsmesh-bench-"))
+
+export const startNode = async (
+  cpu: number,
+  options: {
+    readonly db: string
+    readonly dns: number
+    readonly http: number
+    readonly env?: Record<string, string>
+  }
+): Promise<ChildProcess> => {
+  const child = pinned(cpu, process.execPath, [main, "serve"], {
+    DMP_DB_PATH: options.db,
+    DMP_DOMAIN: zone,
+    DMP_DNS_HOST: "127.0.0.1",
+    DMP_DNS_PORT: String(options.dns),
+    DMP_HTTP_HOST: "127.0.0.1",
+    DMP_HTTP_PORT: String(options.http),
+    DMP_DNS_RATE: "0",
+    DMP_HTTP_RATE: "0",
+    DMP_OPERATOR_TOKEN: "bench-token-0123456789abcdef0123",
+    DMP_LOG_LEVEL: "WARNING",
+    ...options.env
+  })
+  await ready(options.http)
+  return child
+}
+
+const ready = async (port: number): Promise<void> => {
+  for (let attempt = 0; attempt < 600; attempt++) {
+    const ok = await fetch(`http://127.0.0.1:${port}/readyz`).then(
+      (response) => response.ok,
+      () => false
+    )
+    if (ok) return
+    await sleep(50)
+  }
+  throw new Error("the node did not get ready")
+}
+
+export const token = "bench-token-0123456789abcdef0123"

@@ -1,0 +1,92 @@
+/** The peers of the DNS benchmarks, each on a port of its own over the same zone file. */
+import { writeFileSync } from "node:fs"
+import { join } from "node:path"
+import type { ChildProcess } from "node:child_process"
+import { pinned } from "./Machine.ts"
+import { zone } from "./Workload.ts"
+
+export interface Rival {
+  readonly name: string
+  readonly start: (cpu: number, port: number, dir: string, zoneFile: string) => ChildProcess
+}
+
+export const nsd: Rival = {
+  name: "NSD",
+  start: (cpu, port, dir, zoneFile) => {
+    const config = join(dir, "nsd.conf")
+    writeFileSync(
+      config,
+      `server:
+  ip-address: 127.0.0.1@${port}
+  server-count: 1
+  zonesdir: "${dir}"
+  database: ""
+  pidfile: "${dir}/nsd.pid"
+  xfrdfile: "${dir}/xfrd.state"
+  zonelistfile: "${dir}/zone.list"
+  username: ""
+  rrl-ratelimit: 0
+remote-control:
+  control-enable: no
+zone:
+  name: "${zone}"
+  zonefile: "${zoneFile}"
+`
+    )
+    return pinned(cpu, "nsd", ["-d", "-c", config])
+  }
+}
+
+export const bind: Rival = {
+  name: "BIND",
+  start: (cpu, port, dir, zoneFile) => {
+    const config = join(dir, "named.conf")
+    writeFileSync(
+      config,
+      `options { directory "${dir}"; pid-file "${dir}/named.pid"; session-keyfile "${dir}/session.key";
+  listen-on port ${port} { 127.0.0.1; }; listen-on-v6 { none; }; recursion no;
+  dnssec-validation no; max-udp-size 1232; minimal-responses yes; };
+controls { };
+logging { category default { null; }; };
+zone "${zone}" { type primary; file "${zoneFile}"; };
+`
+    )
+    return pinned(cpu, "named", ["-f", "-n", "1", "-c", config])
+  }
+}
+
+export const knot: Rival = {
+  name: "Knot",
+  start: (cpu, port, dir, zoneFile) => {
+    const config = join(dir, "knot.conf")
+    writeFileSync(
+      config,
+      `server:
+  listen: 127.0.0.1@${port}
+  rundir: "${dir}"
+  udp-workers: 1
+  tcp-workers: 1
+  background-workers: 1
+database:
+  storage: "${dir}"
+zone:
+  - domain: ${zone}
+    file: "${zoneFile}"
+`
+    )
+    return pinned(cpu, "knotd", ["-c", config])
+  }
+}
+
+/** Node's own floor: a datagram socket that sends back what it gets, marked as a response. */
+export const echo: Rival = {
+  name: "dgram echo",
+  start: (cpu, port) =>
+    pinned(cpu, process.execPath, [
+      "-e",
+      `const s = require("node:dgram").createSocket({ type: "udp4", recvBufferSize: 4 << 20,
+         lookup: (a, _o, done) => done(null, a, 4) });
+       s.on("message", (m, r) => { m[2] |= 0x80; s.send(m, r.port, r.address) });
+       s.bind(${port}, "127.0.0.1")`
+    ])
+}

@@ -1,0 +1,17 @@
+/**
+ * One full collection on request. Filling the zone from its store leaves as much garbage as
+ * there is zone; collected at once, that memory goes back to the system instead of staying
+ * reserved for as long as the node is quiet.
+ */
+import { setFlagsFromString } from "node:v8"
+import { runInNewContext } from "node:vm"
+import { Effect } from "effect"
+
+/** Holds the event loop for some 10 ms per 100,000 records: only for before serving. */
+export const collect: Effect.Effect<void> = Effect.sync(() => {
+  // A context made while the flag is set carries the collector; nobody else gets to see it.
+  setFlagsFromString("--expose-gc")
+  const gc: unknown = runInNewContext("gc")
+  setFlagsFromString("--no-expose-gc")
+  if (typeof gc === "function") gc()
+})
