@@ -2,7 +2,7 @@
  * A write transaction whose failure is a value. The client's own `withTransaction` turns a
  * COMMIT that fails, as on a full disk, into a defect and leaves the transaction open.
  */
-import type { SqlClient } from "@effect/sql/SqlClient"
+import { type SqlClient, TransactionConnection } from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import { Effect, Option } from "effect"
@@ -13,7 +13,10 @@ export type Run = (
   ...params: ReadonlyArray<unknown>
 ) => Effect.Effect<ReadonlyArray<unknown>, SqlError>
 
-/** Everything `body` runs becomes durable together, or nothing does. Cannot be interrupted. */
+/**
+ * Everything `body` runs, by `run` or by the client, becomes durable together, or nothing
+ * does. Cannot be interrupted.
+ */
 export const transaction = <A, E>(
   sql: SqlClient,
   body: (run: Run) => Effect.Effect<A, E>
@@ -23,6 +26,7 @@ export const transaction = <A, E>(
     const run: Run = (statement, ...params) => connection.execute(statement, params, undefined)
     yield* run("BEGIN IMMEDIATE")
     return yield* body(run).pipe(
+      Effect.provideService(TransactionConnection, [connection, 0]),
       Effect.zipLeft(run("COMMIT")),
       // SQLite has taken some failures back by itself and then knows of no transaction.
       Effect.onError(() => Effect.ignore(run("ROLLBACK")))
