@@ -35,18 +35,38 @@ const sharedShapes: ReadonlyArray<SharedShape> = [
 const hasShape = ({ labels, shape }: SharedShape, owner: string): boolean =>
   shape.test(owner.split(".").slice(0, labels).join("."))
 
-const literal = (text: string): string => text.replace(/[\\^$.|?+()[\]{}-]/g, "\\$&")
+/**
+ * True when `label` is `parts` with one or more characters between each two. Takes the first
+ * place each part fits, which is as good as any other and needs no way back.
+ */
+const isJoined = (parts: ReadonlyArray<string>, label: string): boolean => {
+  const [first = "", ...rest] = parts
+  const last = rest.pop()
+  if (last === undefined) return label === first
+  if (!label.startsWith(first) || !label.endsWith(last)) return false
+  let at = first.length
+  for (const part of rest) {
+    const found = label.indexOf(part, at + 1)
+    if (found < 0) return false
+    at = found + part.length
+  }
+  return at + 1 <= label.length - last.length
+}
 
 /** A star stands for one or more characters inside one label; the number of labels is exact. */
 const pattern = (suffix: string): Scope => {
-  const labels = suffix.split(".")
+  const wanted = suffix.split(".").map((label) => label.split("*"))
   const shared = sharedShapes.find(({ prefix }) => suffix.startsWith(prefix))
-  const expression = new RegExp(
-    `^${labels.map((label) => label.split("*").map(literal).join("[^.]+")).join("\\.")}$`
-  )
   return {
     _tag: "Pattern",
-    matches: (owner) => expression.test(owner) && (shared === undefined || hasShape(shared, owner))
+    matches: (owner) => {
+      const labels = owner.split(".")
+      return (
+        labels.length === wanted.length &&
+        wanted.every((parts, at) => isJoined(parts, labels[at] ?? "")) &&
+        (shared === undefined || hasShape(shared, owner))
+      )
+    }
   }
 }
 

@@ -1,7 +1,8 @@
 /** What DNS UPDATE takes, from whom, and how much of it. */
-import { Config, Context, Layer, type Option } from "effect"
+import { Config, Context, Layer, Option, type Redacted } from "effect"
 import * as Setting from "../runtime/Setting.ts"
 import type { ScopeWidth } from "./NameScope.ts"
+import * as TsigSeal from "./TsigSeal.ts"
 
 const rate = { min: 0, max: 1_000_000 }
 
@@ -29,9 +30,11 @@ export const settings = {
     about: "Signed updates a key may send at once; one long message takes some 45.",
     default: 500
   }),
-  sealKeyFile: Setting.optionalPath("DMP_TSIG_SEAL_KEY_FILE", {
+  sealKey: Setting.secret("DMP_TSIG_SEAL_KEY", {
     about:
-      "File of 32 random bytes, raw or as 64 hex digits, that seals TSIG secrets in their database. Keep it out of the backups of that database."
+      "Key that seals TSIG secrets in their database. Keep it out of the backups of that database: a backup is then of no use to who finds it, and of none to you without the key.",
+    accepts: "64 hex digits, as `openssl rand -hex 32` prints them",
+    parse: (text) => Option.as(TsigSeal.parseKey(text), text)
   }),
   claimProvider: Setting.boolean("DMP_CLAIM_PROVIDER", {
     about: "Takes unsigned claims for everybody in the served zone.",
@@ -81,7 +84,8 @@ export interface UpdateConfigShape {
   readonly claimBurst: number
   /** Per second, all sources together; 0 takes none over UDP. */
   readonly claimUdpRate: number
-  readonly sealKeyFile: Option.Option<string>
+  /** 64 hex digits. */
+  readonly sealKey: Option.Option<Redacted.Redacted<string>>
 }
 
 export const config: Config.Config<UpdateConfigShape> = Setting.all(settings).pipe(
