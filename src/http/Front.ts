@@ -127,6 +127,8 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
         const answer = (reply: Reply) => {
           if (readiness.draining()) response.setHeader("Connection", "close")
           write(request, response, id, reply)
+          // Reading on to the end of an unwanted body is no work that should keep others out.
+          if (!response.writableEnded) settled(response)
         }
         const refuse = (refusal: Refusal.Refusal) => answer(Refusal.reply(refusal, id))
 
@@ -158,17 +160,25 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
           for (const [name, value] of Object.entries(commonHeaders)) response.setHeader(name, value)
           response.setHeader("X-Request-Id", id)
           if (readiness.draining()) response.setHeader("Connection", "close")
+          if (expect !== undefined) response.writeContinue()
           return apiHandler(request, response)
         }
         const direct = exchange(target.method)
         runFork(
-          traced(direct, template, target.route.handle(direct)).pipe(
+          traced(
+            direct,
+            template,
+            Effect.suspend(() => target.route.handle(direct))
+          ).pipe(
             Effect.matchCauseEffect({
               onSuccess: (reply) => Effect.sync(() => answer(reply)),
               onFailure: (cause) => {
                 const refusal = refusalIn(cause)
                 return Option.isSome(refusal)
-                  ? Effect.sync(() => refuse(refusal.value))
+                  ? Effect.zipRight(
+                      troubleOf(refusal.value, id, template),
+                      Effect.sync(() => refuse(refusal.value))
+                    )
                   : Effect.zipRight(
                       Effect.logError("a request met a defect", cause).pipe(
                         Effect.annotateLogs({ request_id: id, route: template })
@@ -200,3 +210,11 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
 const ignore = () => {}
 
 const refusalIn = (cause: Cause.Cause<Refusal.Refusal>) => Cause.failureOption(cause)
+
+/** What the operator should know of a refusal that is this node's fault. */
+const troubleOf = (refusal: Refusal.Refusal, id: string, route: string): Effect.Effect<void> =>
+  refusal.trouble === undefined
+    ? Effect.void
+    : Effect.logError(`${refusal.error}: ${refusal.trouble}`).pipe(
+        Effect.annotateLogs({ request_id: id, route })
+      )

@@ -19,6 +19,8 @@ export class Refusal extends Data.TaggedError("Refusal")<{
   readonly code: string
   readonly error: string
   readonly headers?: Readonly<Record<string, string>>
+  /** For the log alone. */
+  readonly trouble?: string
   /** Further members of the body. */
   readonly details?: Readonly<Record<string, unknown>>
 }> {}
@@ -108,6 +110,7 @@ export const storeUnavailable = (error: StoreError): Refusal =>
     code: "store-unavailable",
     error: `store unavailable: ${error.reason}`,
     headers: retryAfter(error.reason === "locked" ? 1 : 10),
+    trouble: error.message,
     details: { reason: error.reason }
   })
 

@@ -354,6 +354,19 @@ describe("load", () => {
   )
 })
 
+describe("an unwanted long body", () => {
+  it.scopedLive("keeps nobody else out while it is read to its end", () =>
+    Effect.gen(function* () {
+      const node = yield* start({ http: { maxConcurrency: 1 } })
+      const head = `POST ${path} HTTP/1.1\r\nHost: n\r\nContent-Length: 100000000\r\n\r\n`
+      const long = yield* Effect.fork(raw(node, [head]))
+      yield* Effect.sleep("100 millis")
+      assert.strictEqual((yield* publish(node, "a.example", "x")).status, 201)
+      assert.deepStrictEqual(statuses((yield* Fiber.join(long)).text), ["400"])
+    })
+  )
+})
+
 describe("the end", () => {
   const startIn = (scope: Scope.Scope, shutdownTimeout: number) =>
     Scope.extend(start({ shutdownTimeout }), scope)

@@ -119,6 +119,21 @@ describe("the access log", () => {
   )
 })
 
+describe("the log", () => {
+  it.scopedLive("tells the operator, not the client, what is wrong with the store", () =>
+    Effect.gen(function* () {
+      const lines: Array<string> = []
+      const logger = Logger.make(
+        ({ logLevel, message }) => void lines.push(`${logLevel.label} ${String(message)}`)
+      )
+      const node = yield* start().pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+      node.failStore(new StoreError({ reason: "disk-full", message: "no room in /var/lib/dmp" }))
+      assert.notInclude((yield* publish(node, "a.example", "x")).text, "/var/lib")
+      assert.include(lines, "ERROR store unavailable: disk-full: no room in /var/lib/dmp")
+    })
+  )
+})
+
 describe("listening", () => {
   it.scopedLive("works on IPv6 beside IPv4", () =>
     Effect.gen(function* () {
