@@ -4,7 +4,6 @@
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import type { Duplex } from "node:stream"
 import {
   Cause,
   Context,
@@ -25,6 +24,7 @@ import { type Client, clientOf, peerOf } from "./ClientAddress.ts"
 import * as Dispatch from "./Dispatch.ts"
 import { HttpConfig } from "./HttpConfig.ts"
 import * as HttpMetrics from "./HttpMetrics.ts"
+import { InFlight } from "./InFlight.ts"
 import * as Refusal from "./Refusal.ts"
 import { requestId } from "./RequestId.ts"
 import * as RequestSpan from "./RequestSpan.ts"
@@ -49,10 +49,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
   Front,
   {
     readonly onRequest: RequestListener
-    /** Answers not out yet that `socket` waits for. */
-    readonly pendingOn: (socket: Duplex) => ReadonlyArray<ServerResponse>
-    /** Succeeds when no request waits for its answer. */
-    readonly idle: Effect.Effect<void>
+    readonly inFlight: InFlight
   }
 >() {
   static readonly layer = Layer.effect(
@@ -83,16 +80,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
         peers.set(socket, peer)
         return peer
       }
-      const inFlight = new Set<ServerResponse>()
-      const waiting = new Set<() => void>()
-
-      const settled = (response: ServerResponse) => {
-        inFlight.delete(response)
-        HttpMetrics.inFlight.unsafeUpdate(inFlight.size, [])
-        if (inFlight.size > 0) return
-        for (const wake of waiting) wake()
-        waiting.clear()
-      }
+      const inFlight = new InFlight()
 
       const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
         const started = clock.unsafeCurrentTimeNanos()
@@ -106,11 +94,10 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
         const admitted = inFlight.size < cap
 
         inFlight.add(response)
-        HttpMetrics.inFlight.unsafeUpdate(inFlight.size, [])
         request.on("error", ignore)
         response.on("error", ignore)
         response.once("close", () => {
-          settled(response)
+          inFlight.settle(response)
           // 499 as nginx counts it: the client left before there was an answer.
           const status = response.headersSent ? response.statusCode : 499
           const took = Number(clock.unsafeCurrentTimeNanos() - started) / 1e9
@@ -128,7 +115,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
           if (readiness.draining()) response.setHeader("Connection", "close")
           write(request, response, id, reply)
           // Reading on to the end of an unwanted body is no work that should keep others out.
-          if (!response.writableEnded) settled(response)
+          if (!response.writableEnded) inFlight.settle(response)
         }
         const refuse = (refusal: Refusal.Refusal) => answer(Refusal.reply(refusal, id))
 
@@ -191,18 +178,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
         )
       }
 
-      const idle = Effect.async<void>((resume) => {
-        const wake = () => resume(Effect.void)
-        if (inFlight.size === 0) return wake()
-        waiting.add(wake)
-        return Effect.sync(() => void waiting.delete(wake))
-      })
-
-      return Front.of({
-        onRequest,
-        pendingOn: (socket) => [...inFlight].filter(({ req }) => req.socket === socket),
-        idle
-      })
+      return Front.of({ onRequest, inFlight })
     }).pipe(Effect.annotateLogs({ logger: "dmp.server.http_api" }))
   )
 }

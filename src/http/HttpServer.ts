@@ -26,17 +26,16 @@ export class HttpServer extends Context.Tag("dnsmesh/http/HttpServer")<
     HttpServer,
     Effect.gen(function* () {
       const config = yield* HttpConfig
-      const front = yield* Front
       const { shutdownTimeout } = yield* LifecycleConfig
       const readiness = yield* Readiness
       const trusts = yield* TrustedProxies
-      const { onRequest, pendingOn } = front
+      const { inFlight, onRequest } = yield* Front
       const options = {
         config,
         connections: new Listener.Connections(),
         trusts,
         onRequest,
-        pendingOn
+        inFlight
       }
       const listeners = yield* Effect.forEach(config.hosts, (host) => Listener.bind(host, options))
 
@@ -51,7 +50,7 @@ export class HttpServer extends Context.Tag("dnsmesh/http/HttpServer")<
               }
             })
           ),
-          Effect.zipRight(front.idle),
+          Effect.zipRight(inFlight.none),
           Effect.interruptible,
           Effect.timeoutOption(Duration.seconds(shutdownTimeout)),
           Effect.asVoid

@@ -2,9 +2,8 @@
  * One bound `node:http` server, for as long as the scope lives. Timeouts bound what a
  * silent client can hold; the caps on connections bound how many of them there are.
  */
-import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http"
+import { createServer, type RequestListener, type Server } from "node:http"
 import { type AddressInfo, isIPv6, type Socket } from "node:net"
-import type { Duplex } from "node:stream"
 import { Effect, type Scope } from "effect"
 import { type BindFailed, bindFailed } from "../runtime/BindFailed.ts"
 import type { Trusts } from "../runtime/TrustedProxies.ts"
@@ -12,6 +11,7 @@ import * as ClientError from "./ClientError.ts"
 import { peerOf } from "./ClientAddress.ts"
 import type { HttpConfigShape } from "./HttpConfig.ts"
 import * as HttpMetrics from "./HttpMetrics.ts"
+import type { InFlight } from "./InFlight.ts"
 import { methodNotAllowed } from "./Refusal.ts"
 
 export interface Listener {
@@ -46,7 +46,7 @@ export interface ListenerOptions {
   readonly connections: Connections
   readonly trusts: Trusts
   readonly onRequest: RequestListener
-  readonly pendingOn: (socket: Duplex) => ReadonlyArray<ServerResponse>
+  readonly inFlight: InFlight
 }
 
 /** One source may hold this part of all connections, unless it is a trusted proxy. */
@@ -73,7 +73,7 @@ const admit = (server: Server, socket: Socket, options: ListenerOptions): void =
 }
 
 const make = (options: ListenerOptions): Server => {
-  const { config, onRequest, pendingOn } = options
+  const { config, inFlight, onRequest } = options
   const requestTimeout = config.requestTimeout * 1000
   const headersTimeout = Math.min(config.headersTimeout * 1000, requestTimeout)
   const server = createServer({
@@ -94,7 +94,7 @@ const make = (options: ListenerOptions): Server => {
     ClientError.refuse(socket, methodNotAllowed("GET, HEAD, POST, DELETE"))
   )
   server.on("clientError", (error, socket) =>
-    ClientError.onClientError(error, socket, pendingOn(socket))
+    ClientError.onClientError(error, socket, inFlight.pendingOn(socket))
   )
   return server
 }
