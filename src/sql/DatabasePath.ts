@@ -56,7 +56,10 @@ export const prepareDirectory = (path: string): Effect.Effect<string, OpenError>
         catch: unwritable(path, `the directory of ${path} cannot be used`)
       })
 
-/** Refuses a file that is no database, down to one byte, which SQLite would take for empty. */
+/**
+ * Refuses a file that is no database, down to one byte, which SQLite would take for empty.
+ * Only before this process has a connection to it: closing it would drop that one's locks.
+ */
 export const refuseForeign = (path: string): Effect.Effect<void, OpenError> =>
   Effect.tryPromise({
     try: async () => {
@@ -85,6 +88,12 @@ export const refuseForeign = (path: string): Effect.Effect<void, OpenError> =>
         })
     ),
     Effect.asVoid
+  )
+
+/** Fails when there is no file. Does not open it: closing it would drop SQLite's locks. */
+export const exists = (path: string): Effect.Effect<void, OpenError> =>
+  Effect.asVoid(
+    Effect.tryPromise({ try: () => fs.stat(path), catch: unwritable(path, `${path} is gone`) })
   )
 
 /** Narrows the modes of a database and of what SQLite keeps beside it. */

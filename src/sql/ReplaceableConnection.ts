@@ -12,6 +12,11 @@ type Use = <A>(
   f: (connection: Connection) => Effect.Effect<A, SqlError>
 ) => Effect.Effect<A, SqlError>
 
+interface Held {
+  readonly connection: Connection
+  readonly scope: Scope.CloseableScope
+}
+
 /** I/O errors a connection may meet before it is replaced. */
 const ioTolerance = 2
 
@@ -45,51 +50,55 @@ export const make = <E>(options: {
 }): Effect.Effect<ReplaceableConnection, E, Scope.Scope> =>
   Effect.gen(function* () {
     const semaphore = yield* Effect.makeSemaphore(1)
-    let current:
-      { readonly connection: Connection; readonly scope: Scope.CloseableScope } | undefined
+    let current: Held | undefined
+    let lost = false
     let ioErrors = 0
 
-    const open = <E2>(connect: Effect.Effect<Connection, E2, Scope.Scope>) =>
+    const hold = <E2>(connect: Effect.Effect<Connection, E2, Scope.Scope>) =>
       Effect.gen(function* () {
         const scope = yield* Scope.make()
         const connection = yield* connect.pipe(
           Scope.extend(scope),
           Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause)))
         )
+        // The old one closes only now: as long as one is open, SQLite remembers which of the
+        // WAL's frames were never committed. Opened afresh it would take those for committed.
+        const replaced = current
         current = { connection, scope }
+        lost = false
         ioErrors = 0
+        if (replaced !== undefined) yield* Scope.close(replaced.scope, Exit.void)
         return connection
       }).pipe(Effect.uninterruptible)
 
-    const close = Effect.suspend(() => {
-      const closing = current
-      current = undefined
-      return closing === undefined ? Effect.void : Scope.close(closing.scope, Exit.void)
-    })
-
     const connection = Effect.suspend(() =>
-      current !== undefined
+      current !== undefined && !lost
         ? Effect.succeed(current.connection)
-        : Effect.mapError(open(options.again), toSqlError)
+        : Effect.mapError(hold(options.again), toSqlError)
     )
 
     // SQLite takes a failed transaction back on the same connection, so the first I/O error is
     // borne. Where they go on, the file may have been replaced beneath us; and the driver
     // remembers for minutes that it could not prepare a statement.
-    const judge = (error: SqlError): Effect.Effect<void> => {
-      const code = codeOf(error)
-      if (code.startsWith("SQLITE_IOERR")) ioErrors++
-      const lost =
-        ioErrors >= ioTolerance ||
-        /^SQLITE_(CORRUPT|NOTADB|CANTOPEN|READONLY)/.test(code) ||
-        error.message.startsWith("Failed to prepare")
-      return lost ? close : Effect.void
-    }
+    const judge = (error: SqlError) =>
+      Effect.sync(() => {
+        const code = codeOf(error)
+        if (code.startsWith("SQLITE_IOERR")) ioErrors++
+        lost ||=
+          ioErrors >= ioTolerance ||
+          /^SQLITE_(CORRUPT|NOTADB|CANTOPEN|READONLY)/.test(code) ||
+          error.message.startsWith("Failed to prepare")
+      })
 
-    yield* Effect.acquireRelease(open(options.first), () =>
+    yield* Effect.acquireRelease(hold(options.first), () =>
       Effect.suspend(() =>
-        current === undefined ? Effect.void : Effect.ignore(options.farewell(current.connection))
-      ).pipe(Effect.zipRight(close), semaphore.withPermits(1))
+        current === undefined
+          ? Effect.void
+          : Effect.zipRight(
+              Effect.ignore(options.farewell(current.connection)),
+              Scope.close(current.scope, Exit.void)
+            )
+      ).pipe(semaphore.withPermits(1))
     )
 
     return {

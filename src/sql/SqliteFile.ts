@@ -102,8 +102,8 @@ const make = (options: SqliteFileOptions) =>
       first: Effect.tap(connect(path), (connection) =>
         driverErrors(Effect.zipRight(inspect(connection, { ...options, path }), arm(connection)))
       ),
-      // Checked again, because the file may have gone: SQLite would make an empty one.
-      again: DatabasePath.refuseForeign(path).pipe(
+      // The file may have gone, and SQLite would make an empty one.
+      again: DatabasePath.exists(path).pipe(
         Effect.zipRight(connect(path)),
         Effect.tap((connection) => driverErrors(arm(connection)))
       ),
