@@ -32,7 +32,7 @@ export const ownerIn = (path: string, query: string): string => {
 
 const decodePublish = Schema.decodeUnknownEither(PublishPayload)
 // What no release could ever hold; more than that may stand in an old database.
-const neverHeld = /["\x00-\x1f\x7f]/
+const neverHeld = /"|(?![\x80-\x9f])\p{Cc}/u
 
 const published = json(201, { ok: true })
 const withdrawn = empty(204)
