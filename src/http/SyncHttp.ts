@@ -150,3 +150,8 @@ export const routes = Effect.gen(function* () {
 })
 
 const decodeHint = Schema.decodeUnknown(SyncApi.Hint)
+
+/** What of them stands on the public door: nothing, once they have one of their own. */
+export const publicRoutes = Effect.flatMap(PeersConfig, ({ syncPort }) =>
+  Option.isSome(syncPort) ? Effect.succeed<ReadonlyArray<Route>>([]) : routes
+)

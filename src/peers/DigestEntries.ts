@@ -10,8 +10,6 @@ import type { DigestCursor } from "../zone/RecordStore.ts"
 import { DigestEntry } from "./SyncApi.ts"
 import { valueHash } from "../zone/ValueHash.ts"
 
-/** Milliseconds an entry may lie ahead of the peer's own clock. */
-const ahead = 60_000
 /** Seconds by which a peer's copy must outlive ours to be worth fetching. */
 const slop = 5
 
@@ -30,17 +28,17 @@ export const isAfter = (a: DigestCursor, b: DigestCursor): boolean => {
   return a.valueHash > b.valueHash
 }
 
-/** The sound entries after `cursor`; `peerNow` is the peer's clock, ms. */
+/** The sound entries after `cursor`, none stamped later than `latest` (ms, the peer's clock). */
 export const sound = (
   entries: ReadonlyArray<unknown>,
   cursor: DigestCursor,
-  peerNow: number
+  latest: number
 ): ReadonlyArray<DigestEntry> => {
   const kept: Array<DigestEntry> = []
   let last = cursor
   for (const raw of entries) {
     const entry = Option.getOrUndefined(decode(raw))
-    if (entry === undefined || entry.ts > peerNow + ahead) continue
+    if (entry === undefined || entry.ts > latest) continue
     const at = cursorOf(entry)
     if (!isAfter(at, last)) continue
     last = at

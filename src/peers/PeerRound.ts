@@ -29,6 +29,13 @@ const manyBuckets = 64
 /** Milliseconds between looks at a peer's manifest; its record replicates by itself too. */
 const gossipEvery = 60_000
 
+/**
+ * Milliseconds an entry may be stamped ahead of the peer's clock. Nodes of this release give
+ * every row a time of its own, so a burst of writes runs ahead.
+ */
+const aheadOfReleased = 60_000
+const aheadOfOurs = 86_400_000
+
 export interface RoundEnd {
   /** False when the peer has more to give. */
   readonly caughtUp: boolean
@@ -59,7 +66,8 @@ export const make = Effect.gen(function* () {
 
   const lacking = (state: PeerState, page: Digest, after: DigestCursor) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
-      const entries = sound(page.entries, after, now + (state.clockOffset ?? 0))
+      const slack = state.extensions.size > 0 ? aheadOfOurs : aheadOfReleased
+      const entries = sound(page.entries, after, now + (state.clockOffset ?? 0) + slack)
       const rows = wanted(entries, zone, {
         now: Math.floor(now / 1000),
         maxTtl: limits.maxTtl,
