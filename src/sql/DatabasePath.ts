@@ -22,16 +22,12 @@ const unwritable = (path: string, what: string) => (error: unknown) =>
 /** Makes an empty file for its owner alone, or narrows the mode of the one that is there. */
 export const createPrivately = (file: string): Effect.Effect<void, OpenError> =>
   Effect.tryPromise({
-    try: async () => {
-      try {
-        const handle = await fs.open(file, "wx", 0o600)
-        await handle.close()
-      } catch (error) {
+    try: () =>
+      fs.open(file, "wx", 0o600).then(
+        (handle) => handle.close(),
         // Never opened here when it exists: closing it would drop this process's locks on it.
-        if (codeOf(error) !== "EEXIST") throw error
-        await narrow(file)
-      }
-    },
+        (error: unknown) => (codeOf(error) === "EEXIST" ? narrow(file) : Promise.reject(error))
+      ),
     catch: unwritable(file, `${file} cannot be created`)
   })
 
@@ -61,25 +57,16 @@ export const prepareDirectory = (path: string): Effect.Effect<string, OpenError>
  * Only before this process has a connection to it: closing it would drop that one's locks.
  */
 export const refuseForeign = (path: string): Effect.Effect<void, OpenError> =>
-  Effect.tryPromise({
-    try: async () => {
-      const handle = await fs.open(path, "r")
-      try {
-        const { buffer, bytesRead } = await handle.read(
-          Buffer.alloc(magic.length),
-          0,
-          magic.length,
-          0
-        )
-        return bytesRead === 0 || buffer.toString("latin1", 0, bytesRead) === magic
-      } finally {
-        await handle.close()
-      }
-    },
-    catch: unwritable(path, `${path} cannot be read`)
-  }).pipe(
+  Effect.acquireUseRelease(
+    Effect.tryPromise(() => fs.open(path, "r")),
+    (handle) =>
+      Effect.tryPromise(() => handle.read(Buffer.alloc(magic.length), 0, magic.length, 0)),
+    (handle) => Effect.promise(() => handle.close())
+  ).pipe(
+    Effect.mapError(({ error }) => unwritable(path, `${path} cannot be read`)(error)),
     Effect.filterOrFail(
-      (isDatabase) => isDatabase,
+      ({ buffer, bytesRead }) =>
+        bytesRead === 0 || buffer.toString("latin1", 0, bytesRead) === magic,
       () =>
         new OpenError({
           reason: "not-a-database",

@@ -5,6 +5,7 @@
  */
 import { Cause, Chunk, Clock, Effect, Exit, FiberSet, Option, Schema, Scope, Stream } from "effect"
 import type { MessagePort } from "node:worker_threads"
+import { StoreError } from "../zone/RecordStore.ts"
 import type { AnyHostedStore } from "./HostedStore.ts"
 import { OpenError } from "./OpenError.ts"
 import type { Call, OpenCursor, Reply, Request } from "./StoreProtocol.ts"
@@ -83,10 +84,18 @@ export const serve = (port: MessagePort, stores: ReadonlyArray<AnyHostedStore>) 
         return store === undefined ? Effect.void : Scope.close(store.scope, Exit.void)
       })
 
-    const inStore = <A>(number: number, use: (store: Opened) => Effect.Effect<A>) =>
+    const closed = (id: number) => {
+      const error = new StoreError({ reason: "closed", message: "the store is closed" })
+      return reply({ _tag: "Failed", id, error: Schema.encodeSync(StoreError)(error) })
+    }
+
+    const inStore = <A>(
+      request: Call | OpenCursor,
+      use: (store: Opened) => Effect.Effect<A>
+    ): Effect.Effect<unknown> =>
       Effect.suspend(() => {
-        const store = opened.get(number)
-        return store === undefined ? Effect.dieMessage("the store is closed") : use(store)
+        const store = opened.get(request.store)
+        return store === undefined ? closed(request.id) : use(store)
       })
 
     const failed = (id: number, hosted: AnyHostedStore) => (error: unknown) =>
@@ -95,7 +104,7 @@ export const serve = (port: MessagePort, stores: ReadonlyArray<AnyHostedStore>) 
       )
 
     const call = (request: Call) =>
-      inStore(request.store, (store) => {
+      inStore(request, (store) => {
         const asked = ask(store, request)
         if (!isEffect(asked)) return Effect.dieMessage(`${request.member} is no effect`)
         return asked.pipe(
@@ -110,7 +119,7 @@ export const serve = (port: MessagePort, stores: ReadonlyArray<AnyHostedStore>) 
       })
 
     const openCursor = (request: OpenCursor) =>
-      inStore(request.store, (store) =>
+      inStore(request, (store) =>
         Effect.gen(function* () {
           const asked = ask(store, request)
           if (!isStream(asked)) return yield* Effect.dieMessage(`${request.member} is no stream`)
@@ -130,7 +139,7 @@ export const serve = (port: MessagePort, stores: ReadonlyArray<AnyHostedStore>) 
     const next = (id: number, number: number) =>
       Effect.suspend(() => {
         const cursor = cursors.get(number)
-        if (cursor === undefined) return reply({ _tag: "End", id })
+        if (cursor === undefined) return closed(id)
         return Effect.matchEffect(cursor.pull, {
           onSuccess: (chunk) =>
             reply({ _tag: "Elements", id, elements: Chunk.toReadonlyArray(chunk) }),

@@ -52,7 +52,7 @@ export class StoreThread extends Context.Tag("dnsmesh/sql/StoreThread")<
   /** The bare thread: starts with the scope, ends with it after every store has closed. */
   static readonly layerThread: Layer.Layer<StoreThread> = Layer.scoped(
     StoreThread,
-    Effect.map(Thread.start, (thread) => ({
+    Effect.map(Thread.start(), (thread) => ({
       open: (store, path) => Caller.open(thread, store, path),
       died: Effect.mapError(thread.died, (message) => new StoreThreadDied({ message }))
     }))

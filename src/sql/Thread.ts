@@ -17,7 +17,7 @@ export interface Thread {
 }
 
 // Run from source the modules end in .ts, from dist in .js; a string is not rewritten by tsc.
-const entry = new URL(
+const storeThreadMain = new URL(
   import.meta.url.endsWith(".ts") ? "./storeThreadMain.ts" : "./storeThreadMain.js",
   import.meta.url
 )
@@ -28,53 +28,55 @@ const resourceLimits = { maxYoungGenerationSizeMb: 8 }
 /** How long the thread may take to finish, checkpoint and close before it is cut off, in ms. */
 const stopBudget = 10_000
 
-export const start: Effect.Effect<Thread, never, Scope.Scope> = Effect.gen(function* () {
-  const died = yield* Deferred.make<never, string>()
-  const pending = new Map<number, (exit: Effect.Effect<Reply, Gone>) => void>()
-  let gone: Gone | undefined
-  let lastId = 0
-  let message = "the store thread ended"
+/** Starts a thread that runs `entry`; it is told to stop, and waited for, when the scope closes. */
+export const start = (entry: URL = storeThreadMain): Effect.Effect<Thread, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const died = yield* Deferred.make<never, string>()
+    const pending = new Map<number, (exit: Effect.Effect<Reply, Gone>) => void>()
+    let gone: Gone | undefined
+    let lastId = 0
+    let message = "the store thread ended"
 
-  const worker = yield* Effect.acquireRelease(
-    Effect.sync(() => new Worker(entry, { name: "store", resourceLimits })),
-    (worker) =>
-      Effect.async<void>((resume) => {
-        if (gone !== undefined) return resume(Effect.void)
-        gone = new Gone({ message: "the store is closed" })
-        const cutOff = setTimeout(() => void worker.terminate(), stopBudget)
-        worker.once("exit", () => {
-          clearTimeout(cutOff)
-          resume(Effect.void)
+    const worker = yield* Effect.acquireRelease(
+      Effect.sync(() => new Worker(entry, { name: "store", resourceLimits })),
+      (worker) =>
+        Effect.async<void>((resume) => {
+          if (gone !== undefined) return resume(Effect.void)
+          gone = new Gone({ message: "the store is closed" })
+          const cutOff = setTimeout(() => void worker.terminate(), stopBudget)
+          worker.once("exit", () => {
+            clearTimeout(cutOff)
+            resume(Effect.void)
+          })
+          worker.postMessage({ _tag: "Stop" } satisfies Request)
         })
-        worker.postMessage({ _tag: "Stop" } satisfies Request)
-      })
-  )
-  worker.on("message", (reply: Reply) => {
-    const resume = pending.get(reply.id)
-    pending.delete(reply.id)
-    resume?.(Effect.succeed(reply))
-  })
-  worker.on("error", (error) => {
-    message = `the store thread died: ${error instanceof Error ? error.message : String(error)}`
-  })
-  worker.on("exit", () => {
-    const closing = gone !== undefined
-    gone ??= new Gone({ message })
-    const failure = Effect.fail(gone)
-    for (const resume of pending.values()) resume(failure)
-    pending.clear()
-    if (!closing) Deferred.unsafeDone(died, Effect.fail(message))
-  })
+    )
+    worker.on("message", (reply: Reply) => {
+      const resume = pending.get(reply.id)
+      pending.delete(reply.id)
+      resume?.(Effect.succeed(reply))
+    })
+    worker.on("error", (error) => {
+      message = `the store thread died: ${error instanceof Error ? error.message : String(error)}`
+    })
+    worker.on("exit", () => {
+      const closing = gone !== undefined
+      gone ??= new Gone({ message })
+      const failure = Effect.fail(gone)
+      for (const resume of pending.values()) resume(failure)
+      pending.clear()
+      if (!closing) Deferred.unsafeDone(died, Effect.fail(message))
+    })
 
-  return {
-    died: Deferred.await(died),
-    ask: (make) =>
-      Effect.async<Reply, Gone>((resume) => {
-        if (gone !== undefined) return resume(Effect.fail(gone))
-        const id = ++lastId
-        worker.postMessage(make(id))
-        pending.set(id, resume)
-        return Effect.sync(() => pending.delete(id))
-      })
-  }
-})
+    return {
+      died: Deferred.await(died),
+      ask: (make) =>
+        Effect.async<Reply, Gone>((resume) => {
+          if (gone !== undefined) return resume(Effect.fail(gone))
+          const id = ++lastId
+          worker.postMessage(make(id))
+          pending.set(id, resume)
+          return Effect.sync(() => pending.delete(id))
+        })
+    }
+  })
