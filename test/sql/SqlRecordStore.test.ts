@@ -1,13 +1,15 @@
 import { SqliteClient } from "@effect/sql-sqlite-node"
+import * as SqlClient from "@effect/sql/SqlClient"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, TestClock } from "effect"
 import { statSync } from "node:fs"
 import { join } from "node:path"
 import * as SqlRecordStore from "../../src/sql/SqlRecordStore.ts"
+import * as SqliteFile from "../../src/sql/SqliteFile.ts"
 import { StoreThread } from "../../src/sql/StoreThread.ts"
-import { RecordStore } from "../../src/zone/RecordStore.ts"
+import { RecordStore, type StoreError } from "../../src/zone/RecordStore.ts"
 import { tempDirectory } from "../fixtures/TempDirectory.ts"
-import { now, put, remove, start, suite } from "../zone/RecordStoreSuite.ts"
+import { liveNames, now, put, remove, start, suite } from "../zone/RecordStoreSuite.ts"
 
 suite("SQLite in memory", () =>
   SqlRecordStore.layer.pipe(Layer.provide(SqliteClient.layer({ filename: ":memory:" })))
@@ -70,5 +72,41 @@ describe("SqlRecordStore", () => {
       assert.isAtLeast(usage.databaseBytes, 4096)
       assert.isAbove(statSync(path).size, 4096, "closing carried the WAL over")
     })
+  )
+
+  it.scopedLive(
+    "says why it could not write, keeps what it had, and writes again when it can",
+    () =>
+      Effect.gen(function* () {
+        const path = join(yield* tempDirectory, "dmp.db")
+        const client = SqliteFile.layer({ path, userVersion: 0, exclusive: true })
+        yield* Effect.gen(function* () {
+          const store = yield* RecordStore
+          const sql = yield* SqlClient.SqlClient
+          yield* store.commit([put("a", "1")])
+          const refused = (reason: StoreError["reason"]) =>
+            Effect.gen(function* () {
+              const failed = yield* Effect.flip(store.commit([put("a", reason), remove("a", "1")]))
+              assert.strictEqual(failed.reason, reason)
+            })
+
+          yield* sql`PRAGMA query_only = 1`
+          yield* refused("read-only")
+          yield* store.probe
+          assert.deepStrictEqual(yield* liveNames(), ["a 1"])
+
+          yield* Effect.flatMap(SqlClient.SqlClient, (other) =>
+            other.withTransaction(
+              Effect.zipRight(
+                other`UPDATE dnsmesh_meta SET value = 7 WHERE key = 'probes'`,
+                refused("locked")
+              )
+            )
+          ).pipe(Effect.provide(SqliteClient.layer({ filename: path })))
+          assert.deepStrictEqual(yield* liveNames(), ["a 1"])
+          yield* store.commit([put("b", "2")])
+          assert.deepStrictEqual(yield* liveNames(), ["a 1", "b 2"])
+        }).pipe(Effect.provide(Layer.provideMerge(SqlRecordStore.layer, client)))
+      })
   )
 })
