@@ -91,19 +91,21 @@ export const allows = (
 
 /**
  * What the holder may change. `added` are the owners this request adds to: a writer of
- * shared names must not cut the life of what others put there.
+ * shared names must not cut the life of what others put there, and stays unnamed.
  */
 export const grant = (
   subject: string,
   scopes: ReadonlyArray<Scope>,
   added: ReadonlyArray<Name>
-): WriteGrant =>
-  new WriteGrant({
-    subject,
+): WriteGrant => {
+  const own = added.every((owner) => owns(scopes, owner))
+  return new WriteGrant({
+    subject: own ? subject : "user",
     allows: (operation, owner) => allows(scopes, operation, owner),
-    mayShorten: added.every((owner) => owns(scopes, owner)),
+    mayShorten: own,
     ignoresTtlCap: false
   })
+}
 
 export type ScopeWidth = "loose" | "default" | "tight"
 

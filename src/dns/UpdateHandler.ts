@@ -3,30 +3,26 @@
  * authorise all changes, then publish them together. Invariant: nothing is changed unless
  * everything is, and a verified request gets a signed reply.
  */
-import { Clock, Context, Effect, Either, Layer, Match, Option } from "effect"
-import { ClaimAuth, type ClaimRequest } from "../auth/ClaimAuth.ts"
-import * as NameScope from "../auth/NameScope.ts"
+import { Clock, Context, Effect, Either, Layer, Option } from "effect"
+import { ClaimAuth } from "../auth/ClaimAuth.ts"
 import * as ReplayGuard from "../auth/ReplayGuard.ts"
 import { TsigKeys } from "../auth/TsigKeys.ts"
 import { UpdateConfig } from "../auth/UpdateConfig.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
-import { flag, rcode, type RcodeName } from "../wire/Codes.ts"
+import { flag, rcode } from "../wire/Codes.ts"
 import { findOpt, type Message, parse, readHeader } from "../wire/Message.ts"
 import { reply } from "../wire/Reply.ts"
-import { prescan, zoneOf } from "../wire/Update.ts"
+import { prescan, type Update, zoneOf } from "../wire/Update.ts"
 import { Publisher } from "../zone/Publisher.ts"
 import { type ServedZone, ServedZones } from "../zone/ServedZones.ts"
-import { WriteGrant } from "../zone/WriteGrant.ts"
-import type { PublishError } from "../zone/WriteRequest.ts"
 import { DnsConfig } from "./DnsConfig.ts"
 import { SignedExchange, type Verified } from "./SignedExchange.ts"
-import { settle, type WantedChange, wanted } from "./UpdateFacts.ts"
+import * as UpdateAudit from "./UpdateAudit.ts"
+import { authorise, type Source, type UpdateRequest } from "./UpdateAuthority.ts"
+import { end, type Ending, endingOf, failed, throttled } from "./UpdateEnding.ts"
+import { settle, wanted } from "./UpdateFacts.ts"
 
-export interface Source {
-  /** Canonical address. */
-  readonly address: string
-  readonly transport: "udp" | "tcp"
-}
+export type { Source } from "./UpdateAuthority.ts"
 
 export interface UpdateReply {
   /** None when silence is the answer. */
@@ -34,44 +30,6 @@ export interface UpdateReply {
   /** For `dmp_dns_queries_total`. */
   readonly outcome: string
 }
-
-/** How an UPDATE ended. */
-interface Ending {
-  readonly rcode: RcodeName
-  /** Set when the sender has to repeat it over TCP. */
-  readonly truncated?: true
-  /** Set when a repetition of the same message may end differently: it is not remembered. */
-  readonly passing?: true
-  readonly outcome?: string
-}
-
-const end = (code: RcodeName): Ending => ({ rcode: code })
-
-// SERVFAIL is "later", REFUSED would be "never": the throttle answers as a busy store does.
-const failed: Ending = { rcode: "SERVFAIL", passing: true }
-const throttled: Ending = { rcode: "SERVFAIL", passing: true, outcome: "rate_limited" }
-const challenged: Ending = { rcode: "NOERROR", truncated: true, passing: true }
-
-const endingOf: (error: PublishError) => Ending = Match.type<PublishError>().pipe(
-  Match.tagsExhaustive({
-    NotGranted: () => end("REFUSED"),
-    LimitExceeded: () => end("REFUSED"),
-    ContentRefused: () => end("REFUSED"),
-    PrerequisiteFailed: (unmet) => end(unmet.rcode),
-    StoreError: () => failed
-  })
-)
-
-/** What the sender may do, and with which lifetimes. */
-interface Authorised {
-  readonly grant: WriteGrant
-  readonly changes: ReadonlyArray<WantedChange>
-}
-
-const added = (changes: ReadonlyArray<WantedChange>) =>
-  changes.flatMap(({ change }) =>
-    Option.isSome(change) && change.value._tag === "Add" ? [change.value.record] : []
-  )
 
 export class UpdateHandler extends Context.Tag("dnsmesh/dns/UpdateHandler")<
   UpdateHandler,
@@ -89,66 +47,28 @@ export class UpdateHandler extends Context.Tag("dnsmesh/dns/UpdateHandler")<
       const zones = new Map((yield* ServedZones).map((zone) => [String(zone.name), zone]))
       const perKey = yield* RateLimiter.make({ rate: config.keyRate, burst: config.keyBurst })
       const replays = yield* ReplayGuard.make<Ending>()
+      const trail = yield* UpdateAudit.make
 
-      /**
-       * Changes in the key's scope are its holder's; adds outside it, and all of an unsigned
-       * sender, must be claims. One change that is neither refuses the message.
-       */
-      const authorise = (
-        changes: ReadonlyArray<WantedChange>,
+      const apply = Effect.fnUntraced(function* (
         zone: ServedZone,
-        signer: Verified | undefined,
-        from: Source,
-        now: number
-      ): Authorised | Ending => {
-        // Asked again, not taken from the exchange: the key may have been revoked meanwhile.
-        const key = signer && keys.find(signer.key.wire.name, now)
-        if (signer !== undefined && key === undefined) return end("REFUSED")
-        const scopes = key?.scopes ?? []
-        const isOwn = ({ operation, owner }: WantedChange) =>
-          NameScope.allows(scopes, operation, owner)
-        const own = changes.filter(isOwn)
-        const foreign = changes.filter((change) => !isOwn(change))
-        const held = NameScope.grant(
-          key === undefined ? "claim" : key.row.subject || key.row.name,
-          scopes,
-          added(own).map((record) => record.owner)
-        )
-        if (key !== undefined && foreign.length === 0) return { grant: held, changes }
-        const adds = added(foreign)
-        if (adds.length !== foreign.length) return end("REFUSED")
-        const source: ClaimRequest["source"] =
-          key === undefined ? { _tag: "Address", ...from } : { _tag: "Key", name: key.row.name }
-        const verdict = claims.judge({ zone: zone.name, adds, source })
-        switch (verdict._tag) {
-          case "Refused":
-            return end("REFUSED")
-          case "Throttled":
-            return throttled
-          case "Challenged":
-            return challenged
-          case "Accepted": {
-            const owners = new Set(verdict.records.map((record) => record.owner))
-            return {
-              grant: new WriteGrant({
-                subject: held.subject,
-                allows: (operation, owner) =>
-                  held.allows(operation, owner) || (operation === "add" && owners.has(owner)),
-                mayShorten: false,
-                ignoresTtlCap: false
-              }),
-              changes: [
-                ...own,
-                ...verdict.records.map((record) => ({
-                  operation: "add" as const,
-                  owner: record.owner,
-                  change: Option.some({ _tag: "Add" as const, record })
-                }))
-              ]
-            }
-          }
-        }
-      }
+        update: Update,
+        request: Omit<UpdateRequest, "zone">
+      ) {
+        const authorised = authorise({ ...request, zone: zone.name }, claims)
+        if ("rcode" in authorised) return authorised
+        const prerequisites = settle(update.prerequisites, zone)
+        if (typeof prerequisites === "string") return end(prerequisites)
+        return yield* publisher
+          .apply({
+            grant: authorised.grant,
+            changes: authorised.changes.flatMap(({ change }) => Option.toArray(change)),
+            prerequisites
+          })
+          .pipe(
+            Effect.as(end("NOERROR")),
+            Effect.catchAll((error) => Effect.succeed(endingOf(error)))
+          )
+      })
 
       const run = Effect.fn("UpdateHandler.run")(function* (
         message: Message,
@@ -156,7 +76,10 @@ export class UpdateHandler extends Context.Tag("dnsmesh/dns/UpdateHandler")<
         from: Source
       ) {
         if (!config.updateEnabled) return end("REFUSED")
-        if (signer !== undefined && !perKey.allow(signer.key.wire.name)) return throttled
+        if (signer !== undefined && !perKey.allow(signer.key.wire.name)) {
+          trail(signer.key, [], throttled, from.address)
+          return throttled
+        }
         const opt = findOpt(message)
         if (Either.isLeft(opt)) return end("FORMERR")
         if (opt.right !== undefined && ((opt.right.ttl >>> 16) & 0xff) > 0) return end("BADVERS")
@@ -170,21 +93,12 @@ export class UpdateHandler extends Context.Tag("dnsmesh/dns/UpdateHandler")<
         const changes = Option.all(update.right.changes.map(wanted))
         if (Option.isNone(changes)) return end("REFUSED")
         const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
-        const authorised = authorise(changes.value, zone, signer, from, now)
-        if ("rcode" in authorised) return authorised
-
-        const prerequisites = settle(update.right.prerequisites, zone)
-        if (typeof prerequisites === "string") return end(prerequisites)
-        return yield* publisher
-          .apply({
-            grant: authorised.grant,
-            changes: authorised.changes.flatMap(({ change }) => Option.toArray(change)),
-            prerequisites
-          })
-          .pipe(
-            Effect.as(end("NOERROR")),
-            Effect.catchAll((error) => Effect.succeed(endingOf(error)))
-          )
+        // Asked again, not taken from the exchange: the key may have been revoked meanwhile.
+        const key = signer && keys.find(signer.key.wire.name, now)
+        if (signer !== undefined && key === undefined) return end("REFUSED")
+        const ending = yield* apply(zone, update.right, { changes: changes.value, key, from })
+        if (key !== undefined) trail(key, changes.value, ending, from.address)
+        return ending
       })
 
       /** A defect is answered too, signed if the request was. */

@@ -101,6 +101,9 @@ describe("a name scope", () => {
     const scopes = NameScope.compile([slot, "id-1.example.com"])
     const shortens = (...owners: ReadonlyArray<string>) =>
       NameScope.grant("alice", scopes, owners.map(unsafeMake)).mayShorten
+    assert.strictEqual(NameScope.grant("alice", scopes, []).subject, "alice")
+    const shared = [unsafeMake("slot-1.mb-0123456789ab.example.com")]
+    assert.strictEqual(NameScope.grant("alice", scopes, shared).subject, "user")
     assert.isTrue(shortens("id-1.example.com"))
     assert.isFalse(shortens("slot-1.mb-0123456789ab.example.com"))
     assert.isFalse(shortens("id-1.example.com", "slot-1.mb-0123456789ab.example.com"))

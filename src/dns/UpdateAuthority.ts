@@ -1,0 +1,91 @@
+/**
+ * Whether the sender of an UPDATE may make all of its changes. Changes in the scope of a key
+ * are its holder's; adds outside it, and all of an unsigned sender, must be claims. One change
+ * that is neither refuses the message.
+ */
+import { Option } from "effect"
+import type { ClaimAuth, ClaimRequest } from "../auth/ClaimAuth.ts"
+import * as NameScope from "../auth/NameScope.ts"
+import type { IndexedKey } from "../auth/TsigKeys.ts"
+import type { Name } from "../wire/Name.ts"
+import type { TxtRecord } from "../zone/TxtRecord.ts"
+import { WriteGrant } from "../zone/WriteGrant.ts"
+import { challenged, end, type Ending, throttled } from "./UpdateEnding.ts"
+import type { WantedChange } from "./UpdateFacts.ts"
+
+export interface Source {
+  /** Canonical address. */
+  readonly address: string
+  readonly transport: "udp" | "tcp"
+}
+
+/** What the sender may do, and with which lifetimes. */
+export interface Authorised {
+  readonly grant: WriteGrant
+  readonly changes: ReadonlyArray<WantedChange>
+}
+
+export interface UpdateRequest {
+  readonly zone: Name
+  readonly changes: ReadonlyArray<WantedChange>
+  /** The key that signed; none for an unsigned UPDATE. */
+  readonly key: IndexedKey | undefined
+  readonly from: Source
+}
+
+const added = (changes: ReadonlyArray<WantedChange>): ReadonlyArray<TxtRecord> =>
+  changes.flatMap(({ change }) =>
+    Option.isSome(change) && change.value._tag === "Add" ? [change.value.record] : []
+  )
+
+/** `held`, and adding at `owners`. */
+const widened = (held: WriteGrant, owners: ReadonlySet<Name>): WriteGrant =>
+  new WriteGrant({
+    subject: held.subject,
+    allows: (operation, owner) =>
+      held.allows(operation, owner) || (operation === "add" && owners.has(owner)),
+    mayShorten: false,
+    ignoresTtlCap: false
+  })
+
+/** Synchronous; charges the buckets of claims. */
+export const authorise = (
+  { changes, from, key, zone }: UpdateRequest,
+  claims: ClaimAuth["Type"]
+): Authorised | Ending => {
+  const scopes = key?.scopes ?? []
+  const isOwn = ({ operation, owner }: WantedChange) => NameScope.allows(scopes, operation, owner)
+  const own = changes.filter(isOwn)
+  const foreign = changes.filter((change) => !isOwn(change))
+  const held = NameScope.grant(
+    key === undefined ? "claim" : key.row.subject || key.row.name,
+    scopes,
+    added(own).map((record) => record.owner)
+  )
+  if (key !== undefined && foreign.length === 0) return { grant: held, changes }
+  const adds = added(foreign)
+  if (adds.length !== foreign.length) return end("REFUSED")
+  const source: ClaimRequest["source"] =
+    key === undefined ? { _tag: "Address", ...from } : { _tag: "Key", name: key.row.name }
+  const verdict = claims.judge({ zone, adds, source })
+  switch (verdict._tag) {
+    case "Refused":
+      return end("REFUSED")
+    case "Throttled":
+      return throttled
+    case "Challenged":
+      return challenged
+    case "Accepted":
+      return {
+        grant: widened(held, new Set(verdict.records.map((record) => record.owner))),
+        changes: [
+          ...own,
+          ...verdict.records.map((record) => ({
+            operation: "add" as const,
+            owner: record.owner,
+            change: Option.some({ _tag: "Add" as const, record })
+          }))
+        ]
+      }
+  }
+}
