@@ -1,4 +1,4 @@
-// `npm run check` and `npm test`: format, lint, types, tests, in this order, every step run even
+// `npm run check` and `npm test`: format, lint, types, build, tests, in this order, every step run even
 // when an earlier one failed, so that one run shows everything. Exit code 1 if any failed.
 //   --coverage   report test coverage
 //   --packages   install the Debian packages the tests use
@@ -8,7 +8,15 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import { ensureDebianPackages } from "./debian.mjs"
-import { ensureBuilt, ensureInstalled, nodeExecutable, orExplain, root, say } from "./tree.mjs"
+import {
+  ensureBuilt,
+  ensureInstalled,
+  nodeExecutable,
+  orExplain,
+  root,
+  say,
+  Unprepared
+} from "./tree.mjs"
 
 const given = process.argv.slice(2)
 const own = new Set(["--coverage", "--packages"])
@@ -70,7 +78,7 @@ const steps = {
     run(
       "oxlint/bin/oxlint",
       "-c",
-      "ops/oxlint.json",
+      ".oxlintrc.json",
       "--deny-warnings",
       "src",
       "test",
@@ -78,10 +86,18 @@ const steps = {
       "ops"
     ),
   types: () => patchTypeScript() && run("typescript/bin/tsc", "--noEmit"),
-  tests: () => {
-    orExplain(ensureBuilt)
-    return vitest()
-  }
+  build: () => {
+    try {
+      ensureBuilt()
+      return true
+    } catch (error) {
+      if (!(error instanceof Unprepared)) throw error
+      say(error.message)
+      return false
+    }
+  },
+  // those that run the built node fail by themselves when there is none
+  tests: vitest
 }
 
 orExplain(ensureInstalled)
