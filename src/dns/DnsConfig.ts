@@ -1,7 +1,13 @@
 /** Where the DNS door listens and how much it takes in. */
-import { Config, Context, Layer, Option } from "effect"
+import { Config, Context, Layer, Option, Redacted } from "effect"
 import * as NetworkSetting from "../runtime/NetworkSetting.ts"
 import * as Setting from "../runtime/Setting.ts"
+
+// It has to fit a character-string, and a small datagram beside everything else.
+const shortText = {
+  accepts: "printable ASCII text of at most 100 characters",
+  parse: Option.liftPredicate((text: string) => /^[\x20-\x7e]{1,100}$/.test(text))
+}
 
 const count = { min: 1, max: 1_000_000 }
 
@@ -22,6 +28,32 @@ export const settings = {
     min: 0,
     max: 1_000_000,
     default: 200
+  }),
+  rateExempt: NetworkSetting.cidrs("DMP_DNS_RATE_EXEMPT", {
+    about: "Address ranges that DMP_DNS_RATE does not hold for, such as those of large resolvers.",
+    default: []
+  }),
+  cookieSecrets: Setting.optional("DMP_DNS_COOKIE_SECRET", {
+    secret: true,
+    about:
+      "Secret behind DNS Cookies, the same on every node that answers on one address. To replace it, put the new one first and leave the old one behind it for an hour.",
+    defaultText: "(random, new at each start)",
+    accepts: "32 hexadecimal digits, or several such secrets with commas between them",
+    parse: (text) => {
+      const secrets = text.split(",").map((secret) => secret.trim())
+      return secrets.every((secret) => /^[0-9a-f]{32}$/i.test(secret))
+        ? Option.some(secrets.map((secret) => Redacted.make(secret)))
+        : Option.none()
+    }
+  }),
+  nsid: Setting.optional("DMP_DNS_NSID", {
+    about:
+      "Name of this server among those that share its address, told to who asks by NSID or for id.server in class CH.",
+    ...shortText
+  }),
+  version: Setting.optional("DMP_DNS_VERSION", {
+    about: "What version.bind in class CH is told; unset, the question is refused.",
+    ...shortText
   }),
   maxConcurrency: Setting.integer("DMP_DNS_MAX_CONCURRENCY", {
     ...count,
@@ -68,6 +100,12 @@ export interface DnsConfigShape {
   /** Tokens per second and source; 0 lifts the limit. */
   readonly rate: number
   readonly burst: number
+  /** CIDRs. */
+  readonly rateExempt: ReadonlyArray<string>
+  /** 32 hexadecimal digits each, the one to make cookies with first; none: a random one. */
+  readonly cookieSecrets: ReadonlyArray<Redacted.Redacted<string>>
+  readonly nsid: Option.Option<string>
+  readonly version: Option.Option<string>
   readonly maxConcurrency: number
   /** Octets. */
   readonly udpPayload: number
@@ -82,6 +120,7 @@ export interface DnsConfigShape {
 export const config: Config.Config<DnsConfigShape> = Setting.all(settings).pipe(
   Config.map((read) => ({
     ...read,
+    cookieSecrets: Option.getOrElse(read.cookieSecrets, () => []),
     maxTcpConnections: Option.getOrElse(read.maxTcpConnections, () =>
       Math.max(8 * read.maxConcurrency, 256)
     )

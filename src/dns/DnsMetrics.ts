@@ -1,5 +1,6 @@
 /** What the DNS door counts. Every series exists from the start, so that a quiet node has rates too. */
 import { Metric, MetricBoundaries } from "effect"
+import type { Transport } from "./Exchange.ts"
 
 const outcomes = [
   "noerror",
@@ -21,10 +22,9 @@ const outcomes = [
 ] as const
 
 const drops = ["response", "shed", "rate_limited", "send_error", "connection_cap"] as const
-const transports = ["udp", "tcp"] as const
+const transports = ["udp", "tcp", "https"] as const satisfies ReadonlyArray<Transport>
 
 export type DropReason = (typeof drops)[number]
-export type Transport = (typeof transports)[number]
 
 const counters = <const L extends string>(
   name: string,

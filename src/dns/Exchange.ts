@@ -1,10 +1,13 @@
 /** One message and the way back to who sent it, whatever transport it came by. */
 import type { Effect } from "effect"
 
+/** `https` is DNS over HTTPS (RFC 8484): to sizes it is what TCP is. */
+export type Transport = "udp" | "tcp" | "https"
+
 export interface Exchange {
   /** Canonical source address. */
   readonly address: string
-  readonly transport: "udp" | "tcp"
+  readonly transport: Transport
   /** Sends one reply. Synchronous; over TCP many may follow one message. */
   readonly send: (reply: Buffer) => void
   /** Waits until the client has taken in enough of what was sent; for long transfers. */

@@ -1,11 +1,12 @@
 /**
- * The way of every DNS message, whatever transport brought it: limiter, verdict, and then
+ * The way of every DNS message, whatever transport brought it: verdict, limiter, and then
  * either the kernel's answer at once or a fiber. Plain queries never leave the synchronous
  * part; `DMP_DNS_MAX_CONCURRENCY` bounds the rest, and what is over it is shed and counted.
  */
-import { Context, Effect, FiberSet, Layer } from "effect"
+import { Context, Effect, Either, FiberSet, Layer } from "effect"
 import { limiterKey } from "../runtime/IpAddress.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
+import * as TrustedProxies from "../runtime/TrustedProxies.ts"
 import { type as rrType } from "../wire/Codes.ts"
 import type { Verdict } from "../wire/Query.ts"
 import { DnsConfig } from "./DnsConfig.ts"
@@ -17,7 +18,7 @@ import {
   inFlight,
   observeLatency
 } from "./DnsMetrics.ts"
-import type { Exchange } from "./Exchange.ts"
+import type { Exchange, Transport } from "./Exchange.ts"
 import { Responder } from "./Responder.ts"
 import { SlowPath } from "./SlowPath.ts"
 
@@ -42,10 +43,17 @@ export class Pipeline extends Context.Tag("dnsmesh/dns/Pipeline")<Pipeline, Pipe
       const config = yield* DnsConfig
       const kernel = yield* Responder
       const slow = yield* SlowPath
-      const limiters = {
-        udp: yield* RateLimiter.make(config),
-        tcp: yield* RateLimiter.make(config)
+      const udp = yield* RateLimiter.make(config)
+      const tcp = yield* RateLimiter.make(config)
+      const limiters: Readonly<Record<Transport, RateLimiter.RateLimiter>> = {
+        udp,
+        tcp,
+        https: tcp
       }
+      const exempt =
+        config.rateExempt.length === 0
+          ? () => false
+          : Either.getOrElse(TrustedProxies.make(config.rateExempt), () => () => false)
       const run = yield* FiberSet.makeRuntime<never, void, never>()
       let working = 0
       let sample = 0
@@ -92,21 +100,27 @@ export class Pipeline extends Context.Tag("dnsmesh/dns/Pipeline")<Pipeline, Pipe
       }
 
       const limit = (message: Buffer, verdict: Verdict, exchange: Exchange) => {
+        const { transport } = exchange
         countOutcome("rate_limited")
-        if (exchange.transport === "udp" && verdict === "query" && ++limited % slip === 0)
-          return exchange.send(kernel.truncation(message))
+        if (verdict === "query" && transport === "udp")
+          if (kernel.knowsCookies || ++limited % slip === 0)
+            return exchange.send(kernel.retry(message, transport))
         countDrop("rate_limited")
         exchange.refuse()
       }
 
       const accept = (message: Buffer, exchange: Exchange) => {
-        const { transport } = exchange
+        const { address, transport } = exchange
         countMessage(transport)
-        const allowed = limiters[transport].allow(limiterKey(exchange.address))
-        const verdict = kernel.reader.read(message)
+        const verdict = kernel.read(message, address)
+        if (verdict === "drop") {
+          countDrop("response")
+          return exchange.done()
+        }
+        const allowed =
+          kernel.proven || limiters[transport].allow(limiterKey(address)) || exempt(address)
         if (allowed && isSlow(verdict, kernel.reader.type)) return handOver(message, exchange)
-        if (verdict === "drop") countDrop("response")
-        else if (allowed) answer(message, verdict, exchange)
+        if (allowed) answer(message, verdict, exchange)
         else limit(message, verdict, exchange)
         exchange.done()
       }

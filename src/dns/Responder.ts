@@ -3,55 +3,45 @@
  * other transport put their framing around. Total; builds no objects but the reply.
  * bench/ shows why: a fiber per packet doubles the cost of an answer.
  */
-import { Clock, Context, Effect, Layer } from "effect"
-import {
-  ednsOption,
-  extendedError,
-  flag,
-  rcode,
-  type RcodeName,
-  rrClass,
-  type as rrType
-} from "../wire/Codes.ts"
+import { Clock, Context, Effect, Layer, Option, Redacted } from "effect"
+import { secretOctets } from "../wire/Cookie.ts"
+import { extendedError, flag, rrClass, type as rrType } from "../wire/Codes.ts"
+import type { WireKey } from "../wire/Name.ts"
 import { maxMessage, ReplyWriter } from "../wire/ReplyWriter.ts"
 import { QueryReader, type Verdict } from "../wire/Query.ts"
+import * as SecureRandom from "../runtime/SecureRandom.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
 import type { LiveZone, Txt } from "../zone/LiveZone.ts"
 import { Lookup } from "../zone/Lookup.ts"
-import { encodeRdata, type ServedZone, ServedZones, soaRdata } from "../zone/ServedZones.ts"
+import { type ServedZone, ServedZones } from "../zone/ServedZones.ts"
+import { encodeRdata } from "../zone/StaticRecord.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
 import { ZoneVersions } from "../zone/ZoneVersions.ts"
 import { DnsConfig } from "./DnsConfig.ts"
+import { chaosTexts } from "./Identity.ts"
+import type { Transport } from "./Exchange.ts"
+import { extendedErrorOption, noOptions, ReplyEdns, type ReplyEdnsSettings } from "./ReplyEdns.ts"
+import { rcodeOf, type ReplyOutcome } from "./ReplyOutcome.ts"
+import { SoaCache } from "./SoaCache.ts"
 
-const optOctets = 11
-const noOptions = Buffer.alloc(0)
-
-const ede = (code: number): Buffer => {
-  const option = Buffer.alloc(6)
-  option.writeUInt16BE(ednsOption.EXTENDED_ERROR, 0)
-  option.writeUInt16BE(2, 2)
-  option.writeUInt16BE(code, 4)
-  return option
-}
-const notAuthoritative = ede(extendedError.NOT_AUTHORITATIVE)
-const notSupported = ede(extendedError.NOT_SUPPORTED)
+const notAuthoritative = extendedErrorOption(extendedError.NOT_AUTHORITATIVE)
+const notSupported = extendedErrorOption(extendedError.NOT_SUPPORTED)
 
 // RFC 8482 §4.2: what ANY gets where no TXT RRset stands for the name.
 const minimalAny = encodeRdata({ type: "HINFO", name: ".", data: { cpu: "RFC8482", os: "" } })
 
-/** What a message is counted as: its rcode in lower case. */
-export type ReplyOutcome = Lowercase<RcodeName>
-
 export interface ReplyOptions {
   /** Octets the transport takes; the client's EDNS size counts over UDP only. */
-  readonly transport: "udp" | "tcp"
+  readonly transport: Transport
   /** Octets to leave free for a TSIG record. */
   readonly reserve?: number
 }
 
-interface Settings {
+interface Settings extends ReplyEdnsSettings {
+  /** Longest TTL of live records, seconds. */
   readonly dnsTtl: number
-  readonly udpPayload: number
+  /** What `version.bind` is told; nothing hides it. */
+  readonly version?: string | undefined
 }
 
 export class ResponderKernel {
@@ -62,10 +52,11 @@ export class ResponderKernel {
   truncated = false
   readonly #writer = new ReplyWriter()
   readonly #lookup: Lookup
-  readonly #soa = new Map<ServedZone, { serial: number; rdata: Buffer }>()
+  readonly #soa: SoaCache
   readonly #clock: Clock.Clock
-  readonly #serial: () => number
   readonly #settings: Settings
+  readonly #edns: ReplyEdns
+  readonly #chaos: ReadonlyMap<WireKey, string>
   #turn = 0
 
   constructor(
@@ -77,25 +68,53 @@ export class ResponderKernel {
   ) {
     this.#lookup = new Lookup(live, zones)
     this.#clock = clock
-    this.#serial = serial
+    this.#soa = new SoaCache(serial)
     this.#settings = settings
+    this.#edns = new ReplyEdns(this.reader, clock, settings)
+    this.#chaos = chaosTexts(settings)
   }
 
-  /** Answers what `reader` has just read, `verdict` being what it said. */
+  /** Reads a message from `address`, which is canonical; what follows answers this one. */
+  read(message: Buffer, address: string): Verdict {
+    const verdict = this.reader.read(message)
+    this.#edns.open(message, address)
+    return verdict
+  }
+
+  /** True when the message read last came with a cookie of ours: its address is no forgery. */
+  get proven(): boolean {
+    return this.#edns.cookie === "good" || this.#edns.cookie === "renew"
+  }
+
+  /** True when its sender understands cookies. */
+  get knowsCookies(): boolean {
+    return this.#edns.cookie !== "none"
+  }
+
+  /** Answers what was read last, `verdict` being what `read` said. */
   reply(query: Buffer, verdict: Verdict, options: ReplyOptions): Buffer | undefined {
     this.truncated = false
+    this.#edns.prepare(query, options.transport)
     switch (verdict) {
       case "drop":
       case "update":
         return undefined
       case "formerr":
-        return this.#bare(query, "formerr")
+        return this.reader.whole
+          ? this.#empty(query, "formerr", 0, noOptions)
+          : this.#bare(query, "formerr")
       case "notimp":
         return this.#bare(query, "notimp")
       case "badvers":
         return this.#empty(query, "badvers", 0, noOptions)
       case "cookie":
-        return this.#empty(query, "noerror", 0, noOptions)
+        // RFC 7873 §5.4.
+        return this.#empty(
+          query,
+          this.#edns.cookie === "bad" ? "badcookie" : "noerror",
+          0,
+          noOptions
+        )
       case "query":
       case "signed":
         return this.#answer(query, options)
@@ -107,8 +126,19 @@ export class ResponderKernel {
     return this.#bare(query, outcome)
   }
 
+  /**
+   * To a query over the limit: come again, over TCP or, if you know cookies, with this one; an
+   * address can be forged with neither.
+   */
+  retry(query: Buffer, transport: Transport): Buffer {
+    this.#edns.prepare(query, transport)
+    return this.knowsCookies
+      ? this.#empty(query, "badcookie", 0, noOptions)
+      : this.#truncation(query)
+  }
+
   /** An empty reply with TC set: over TCP the client gets through (RFC 1035 §4.2.1). */
-  truncation(query: Buffer): Buffer {
+  #truncation(query: Buffer): Buffer {
     this.#begin(query, "noerror", flag.AA | flag.TC)
     this.truncated = true
     return this.#finish(noOptions)
@@ -116,7 +146,8 @@ export class ResponderKernel {
 
   #answer(query: Buffer, options: ReplyOptions): Buffer {
     const { reader } = this
-    if (reader.class !== rrClass.IN) return this.#empty(query, "refused", 0, notSupported)
+    if (reader.version > 0) return this.#empty(query, "badvers", 0, noOptions)
+    if (reader.class !== rrClass.IN) return this.#otherClass(query)
     const any = reader.type === rrType.ANY
     if (!any && reader.type >= 249 && reader.type <= 254)
       return this.#empty(query, "refused", 0, notSupported)
@@ -147,25 +178,37 @@ export class ResponderKernel {
       case "soa":
         this.#begin(query, "noerror", flag.AA)
         if (lookup.zone !== undefined)
-          this.#writer.answer(rrType.SOA, lookup.zone.soa.ttl, this.#soaOf(lookup.zone))
+          this.#writer.answer(rrType.SOA, lookup.zone.soa.ttl, this.#soa.rdata(lookup.zone))
         return this.#fit(query, limit)
       case "answer":
         return this.#records(query, limit, now, options.transport)
     }
   }
 
-  #records(query: Buffer, limit: number, now: number, transport: "udp" | "tcp"): Buffer {
+  /** Class CH says who the server is, as far as it is meant to be known. */
+  #otherClass(query: Buffer): Buffer {
+    const { class: asked, key, type } = this.reader
+    const text = asked === rrClass.CH ? this.#chaos.get(key) : undefined
+    if (text === undefined || (type !== rrType.TXT && type !== rrType.ANY))
+      return this.#empty(query, "refused", 0, notSupported)
+    this.#begin(query, "noerror", flag.AA)
+    this.#writer.chaos(text)
+    return this.#finish(noOptions)
+  }
+
+  #records(query: Buffer, limit: number, now: number, transport: Transport): Buffer {
     const { txts, rrset } = this.#lookup
-    const room = limit - (this.reader.edns ? optOctets : 0)
-    let size = this.reader.questionEnd
-    let ttl = this.#settings.dnsTtl
+    const room = limit - this.#edns.size
+    let fixed = 0
+    if (rrset !== undefined) for (const rdata of rrset.rdatas) fixed += 12 + rdata.length
+    let size = this.reader.questionEnd + fixed
+    let ttl = txts.length === 0 && rrset !== undefined ? rrset.ttl : this.#settings.dnsTtl
     for (const txt of txts) {
       if (txt.expiresAt <= now) continue
       size += rrOctets(txt)
       if (txt.expiresAt - now < ttl) ttl = txt.expiresAt - now
     }
-    if (rrset !== undefined) for (const rdata of rrset.rdatas) size += 12 + rdata.length
-    if (size > room && transport === "udp") return this.truncation(query)
+    if (size > room && transport === "udp") return this.#truncation(query)
 
     this.#begin(query, "noerror", flag.AA)
     const writer = this.#writer
@@ -176,12 +219,11 @@ export class ResponderKernel {
     for (let i = 0; i < txts.length; i++) {
       const txt = txts[oversize ? txts.length - 1 - i : (start + i) % txts.length]
       if (txt === undefined || txt.expiresAt <= now) continue
-      if (oversize && writer.length + rrOctets(txt) > room) continue
-      writer.txt(txt.octets, ttl)
+      if (oversize && writer.length + rrOctets(txt) + fixed > room) continue
+      if (rrset?.texts?.has(txt.octets) !== true) writer.txt(txt.octets, ttl)
     }
     if (rrset !== undefined) {
-      for (const rdata of rrset.rdatas)
-        writer.answer(rrset.type, txts.length > 0 ? Math.min(ttl, rrset.ttl) : rrset.ttl, rdata)
+      for (const rdata of rrset.rdatas) writer.answer(rrset.type, ttl, rdata)
       for (const record of rrset.additional ?? [])
         if (writer.length + record.length <= room) writer.additional(record)
     }
@@ -194,18 +236,9 @@ export class ResponderKernel {
     const { zone } = this.#lookup
     if (zone !== undefined) {
       const label = this.reader.labels[this.reader.labelCount - zone.labelCount] ?? 0
-      this.#writer.authority(12 + label, rrType.SOA, zone.negativeTtl, this.#soaOf(zone))
+      this.#writer.authority(12 + label, rrType.SOA, zone.negativeTtl, this.#soa.rdata(zone))
     }
     return this.#fit(query, limit)
-  }
-
-  #soaOf(zone: ServedZone): Buffer {
-    const serial = this.#serial()
-    const known = this.#soa.get(zone)
-    if (known !== undefined && known.serial === serial) return known.rdata
-    const rdata = soaRdata(zone, serial)
-    this.#soa.set(zone, { serial, rdata })
-    return rdata
   }
 
   #empty(query: Buffer, outcome: ReplyOutcome, flags: number, options: Buffer): Buffer {
@@ -215,55 +248,29 @@ export class ResponderKernel {
 
   #bare(query: Buffer, outcome: ReplyOutcome): Buffer {
     this.outcome = outcome
-    this.#writer.begin(query, 12, 0, rcode[codeName(outcome)])
+    this.#writer.begin(query, 12, 0, rcodeOf[outcome])
     return this.#writer.finish()
   }
 
   #begin(query: Buffer, outcome: ReplyOutcome, flags: number): void {
     this.outcome = outcome
-    this.#writer.begin(query, this.reader.questionEnd, flags, rcode[codeName(outcome)])
+    this.#writer.begin(query, this.reader.questionEnd, flags, rcodeOf[outcome])
   }
 
   #fit(query: Buffer, limit: number): Buffer {
-    const size = this.#writer.length + (this.reader.edns ? optOctets : 0)
-    return size > limit ? this.truncation(query) : this.#finish(noOptions)
+    const fits = this.#writer.length + this.#edns.size <= limit
+    return fits ? this.#finish(noOptions) : this.#truncation(query)
   }
 
-  #finish(options: Buffer): Buffer {
-    if (this.reader.edns)
-      this.#writer.opt(
-        this.#settings.udpPayload,
-        rcode[codeName(this.outcome)],
-        this.reader.dnssecOk,
-        options
-      )
+  /** `more` are options beside those every reply to this query gets. */
+  #finish(more: Buffer): Buffer {
+    this.#edns.write(this.#writer, rcodeOf[this.outcome], more)
     return this.#writer.finish()
   }
 }
 
-const names: Readonly<Record<ReplyOutcome, RcodeName>> = {
-  noerror: "NOERROR",
-  formerr: "FORMERR",
-  servfail: "SERVFAIL",
-  nxdomain: "NXDOMAIN",
-  notimp: "NOTIMP",
-  refused: "REFUSED",
-  yxdomain: "YXDOMAIN",
-  yxrrset: "YXRRSET",
-  nxrrset: "NXRRSET",
-  notauth: "NOTAUTH",
-  notzone: "NOTZONE",
-  badvers: "BADVERS",
-  badsig: "BADSIG",
-  badkey: "BADKEY",
-  badtime: "BADTIME",
-  badtrunc: "BADTRUNC",
-  badcookie: "BADCOOKIE"
-}
-const codeName = (outcome: ReplyOutcome): RcodeName => names[outcome]
-
-const rrOctets = (txt: Txt): number =>
-  12 + txt.octets.length + Math.max(1, Math.ceil(txt.octets.length / 255))
+const rrOctets = ({ octets }: Txt): number =>
+  12 + octets.length + Math.max(1, Math.ceil(octets.length / 255))
 
 export class Responder extends Context.Tag("dnsmesh/dns/Responder")<Responder, ResponderKernel>() {
   static readonly layer = Layer.effect(
@@ -273,9 +280,14 @@ export class Responder extends Context.Tag("dnsmesh/dns/Responder")<Responder, R
       const versions = yield* ZoneVersions
       const zone = yield* ZoneConfig
       const dns = yield* DnsConfig
+      const secrets = dns.cookieSecrets.map((secret) => Buffer.from(Redacted.value(secret), "hex"))
       return new ResponderKernel(live, yield* ServedZones, yield* Effect.clock, versions.serial, {
         dnsTtl: zone.dnsTtl,
-        udpPayload: dns.udpPayload
+        udpPayload: dns.udpPayload,
+        tcpIdleTimeout: dns.tcpIdleTimeout,
+        nsid: Option.getOrUndefined(dns.nsid),
+        version: Option.getOrUndefined(dns.version),
+        cookieSecrets: secrets.length > 0 ? secrets : [SecureRandom.unsafeOctets(secretOctets)]
       })
     })
   )

@@ -10,7 +10,7 @@ import type { Exchange } from "./Exchange.ts"
 import { Responder } from "./Responder.ts"
 import { SignedExchange } from "./SignedExchange.ts"
 import { type Signer, Transfer } from "./Transfer.ts"
-import { UpdateHandler } from "./UpdateHandler.ts"
+import { type Source, UpdateHandler } from "./UpdateHandler.ts"
 
 export class SlowPath extends Context.Tag("dnsmesh/dns/SlowPath")<
   SlowPath,
@@ -28,13 +28,13 @@ export class SlowPath extends Context.Tag("dnsmesh/dns/SlowPath")<
       const updates = yield* UpdateHandler
 
       const update = (message: Buffer, exchange: Exchange) =>
-        Effect.map(updates.handle(message, exchange), (done) => {
+        Effect.map(updates.handle(message, sourceOf(exchange)), (done) => {
           if (done.reply !== undefined) exchange.send(done.reply)
           return done.outcome
         })
 
       const answerSigned = (query: Message.Message, exchange: Exchange, signer: Signer) => {
-        const verdict = kernel.reader.read(query.bytes)
+        const verdict = kernel.read(query.bytes, exchange.address)
         const { transport } = exchange
         const answer = kernel.reply(query.bytes, verdict, { transport, reserve: signer.overhead })
         if (answer !== undefined) exchange.send(signer.seal(answer))
@@ -73,3 +73,9 @@ export class SlowPath extends Context.Tag("dnsmesh/dns/SlowPath")<
     })
   )
 }
+
+/** To credentials it counts whether the address may be a forgery. */
+const sourceOf = ({ address, transport }: Exchange): Source => ({
+  address,
+  transport: transport === "udp" ? "udp" : "tcp"
+})

@@ -174,14 +174,14 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
             return "formerr"
           }
           if (yield* differences(query, zone, known, exchange, sign)) return "noerror"
-          if (exchange.transport === "udp") {
+          if (exchange.transport !== "tcp") {
             const at = new TransferMessages(query.bytes, query.questionsEnd, zone, dnsTtl)
             at.add(zone.apex, rrType.SOA, zone.soa.ttl, soaRdata(zone, versions.serial()))
             exchange.send(sign(at.take(), yield* seconds))
             return "noerror"
           }
-        } else if (exchange.transport === "udp") {
-          // RFC 5936 §4.2: there is no AXFR over UDP.
+        } else if (exchange.transport !== "tcp") {
+          // RFC 5936 §4.2: there is no AXFR over UDP, nor where a reply is one message.
           refuse(rcode.FORMERR)
           return "formerr"
         }

@@ -25,7 +25,20 @@ export const canonical = (text: string): Option.Option<string> => {
  * IPv6 /64. `address` is canonical.
  */
 export const limiterKey = (address: string): string => {
-  if (!address.includes(":")) return address
+  const first = address.indexOf(":")
+  if (first < 0) return address
+  // The usual form has its first four groups written out: nothing to expand, nothing to split.
+  let at = first
+  for (let group = 1; group < 4; group++) {
+    const next = address.indexOf(":", at + 1)
+    if (next <= at + 1) return `${groupsOf(address).slice(0, 4).join(":")}::/64`
+    at = next
+  }
+  return `${address.slice(0, at)}::/64`
+}
+
+/** The eight groups of a canonical IPv6 address. */
+const groupsOf = (address: string): ReadonlyArray<string> => {
   const [left = "", right] = address.split("::", 2)
   const head = left === "" ? [] : left.split(":")
   if (right !== undefined) {
@@ -34,5 +47,22 @@ export const limiterKey = (address: string): string => {
     for (let gap = 8 - head.length - tailGroups; gap > 0; gap--) head.push("0")
     head.push(...tail)
   }
-  return `${head.slice(0, 4).join(":")}::/64`
+  return head
+}
+
+/** A canonical address as its 4 or 16 octets. */
+export const octetsOf = (address: string): Uint8Array => {
+  if (!address.includes(":")) return Uint8Array.from(address.split("."), Number)
+  const octets = new Uint8Array(16)
+  let at = 0
+  for (const group of groupsOf(address)) {
+    if (group.includes(".")) {
+      octets.set(octetsOf(group), at)
+      break
+    }
+    const value = Number.parseInt(group, 16)
+    octets[at++] = value >> 8
+    octets[at++] = value & 255
+  }
+  return octets
 }

@@ -7,3 +7,6 @@ export const token: Effect.Effect<string> = Effect.sync(() => randomBytes(32).to
 
 /** A message ID (RFC 5452 §4.3). Synchronous, for the packet path. */
 export const unsafeUint16 = (): number => randomInt(0x1_0000)
+
+/** A secret of `size` octets that lives as long as the process. */
+export const unsafeOctets = (size: number): Buffer => randomBytes(size)

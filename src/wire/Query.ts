@@ -36,11 +36,16 @@ export class QueryReader {
   wantsNsid = false
   /** True when the client sent edns-tcp-keepalive (RFC 7828). */
   wantsKeepalive = false
+  /** True when the client sent PADDING (RFC 7830). */
+  wantsPadding = false
+  /** True once the message was read to its end, which lets an error carry an OPT record. */
+  whole = false
+  /** EDNS version asked for; only 0 is spoken. */
+  version = 0
   /** Where the COOKIE option's data starts and how long it is; 0 when there is none. */
   cookieAt = 0
   cookieLength = 0
   #optBad = false
-  #version = 0
 
   read(message: Buffer): Verdict {
     this.questionEnd = 12
@@ -49,9 +54,11 @@ export class QueryReader {
     this.dnssecOk = false
     this.wantsNsid = false
     this.wantsKeepalive = false
+    this.wantsPadding = false
     this.cookieLength = 0
     this.#optBad = false
-    this.#version = 0
+    this.whole = false
+    this.version = 0
     const length = message.length
     if (length < 12) return "drop"
     const flags = message.readUInt16BE(2)
@@ -85,10 +92,13 @@ export class QueryReader {
       }
       at = end
     }
-    if (at !== length || this.#optBad) return "formerr"
+    if (at !== length) return "formerr"
+    this.whole = true
+    // A later version may write its options otherwise.
+    if (this.version > 0 && !signed) return "badvers"
+    if (this.#optBad) return "formerr"
+    if (questions === 0) return this.cookieLength > 0 && !signed ? "cookie" : "formerr"
     if (signed) return "signed"
-    if (this.#version > 0) return "badvers"
-    if (questions === 0) return this.cookieLength > 0 ? "cookie" : "formerr"
     return "query"
   }
 
@@ -117,7 +127,7 @@ export class QueryReader {
   #opt(message: Buffer, fixed: number, end: number): void {
     this.edns = true
     this.udpPayload = Math.max(512, message.readUInt16BE(fixed + 2))
-    this.#version = message.readUInt8(fixed + 5)
+    this.version = message.readUInt8(fixed + 5)
     this.dnssecOk = (message.readUInt8(fixed + 6) & 0x80) !== 0
     let at = fixed + 10
     while (at < end) {
@@ -127,11 +137,14 @@ export class QueryReader {
       if (at + 4 + octets > end) break
       if (option === ednsOption.NSID) this.wantsNsid = true
       else if (option === ednsOption.TCP_KEEPALIVE) this.wantsKeepalive = true
+      else if (option === ednsOption.PADDING) this.wantsPadding = true
       else if (option === ednsOption.COOKIE) {
         // RFC 7873 §5.2.2: a client cookie of 8 octets, alone or with 8 to 32 of the server's.
         if (octets !== 8 && (octets < 16 || octets > 40)) this.#optBad = true
-        this.cookieAt = at + 4
-        this.cookieLength = octets
+        else if (this.cookieLength === 0) {
+          this.cookieAt = at + 4
+          this.cookieLength = octets
+        }
       }
       at += 4 + octets
     }

@@ -61,6 +61,13 @@ export class ReplyWriter {
     this.#answers++
   }
 
+  /** A TXT record of one string in class CH, about the server itself. */
+  chaos(text: string): void {
+    const at = this.length
+    this.txt(text, 0)
+    this.bytes.writeUInt16BE(rrClass.CH, at + 4)
+  }
+
   /** A record in the authority section, owned by the name at `owner` octets into the message. */
   authority(owner: number, type: number, ttl: number, rdata: Buffer): void {
     this.#rdata(this.#fixed(0xc000 | owner, type, ttl), rdata)

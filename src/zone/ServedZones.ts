@@ -2,11 +2,20 @@
  * The zones this node answers for and the records that stand in them by configuration,
  * with rdata already encoded. Plain data for `zone/Lookup`; names are wire keys.
  */
-import { type Answer, encode } from "dns-packet"
 import { Context, Effect, Layer, Option } from "effect"
 import { rrClass, type as rrType } from "../wire/Codes.ts"
-import { type Name, parentKey, toWireKey, unsafeWireKey, type WireKey } from "../wire/Name.ts"
+import {
+  fromWireKey,
+  isWithin,
+  type Name,
+  parentKey,
+  toWireKey,
+  unsafeWireKey,
+  type WireKey
+} from "../wire/Name.ts"
+import { encodeRdata, type StaticRecord } from "./StaticRecord.ts"
 import { ZoneConfig, type ZoneConfigShape } from "./ZoneConfig.ts"
+import * as ZoneFile from "./ZoneFile.ts"
 
 export interface StaticRrset {
   readonly type: number
@@ -14,6 +23,8 @@ export interface StaticRrset {
   readonly ttl: number
   /** Without RDLENGTH, uncompressed. */
   readonly rdatas: ReadonlyArray<Buffer>
+  /** Of a TXT RRset: the texts, as octets, so that no value stands in an answer twice. */
+  readonly texts?: ReadonlySet<string>
   /** Whole records for the additional section: addresses of name servers in the zone. */
   readonly additional?: ReadonlyArray<Buffer>
 }
@@ -37,23 +48,6 @@ export interface ServedZone {
   /** Names above an owner of static records, the apex excluded. */
   readonly emptyNonTerminals: ReadonlySet<WireKey>
 }
-
-/** A record to stand in a zone; `rdata` as `encodeRdata` makes it. */
-export interface StaticRecord {
-  readonly owner: Name
-  readonly type: number
-  /** Seconds. */
-  readonly ttl: number
-  readonly rdata: Buffer
-}
-
-/** RDATA of a record, without RDLENGTH. */
-// dns-packet exports no encoder of lone rdata with types: what follows the header, the root as
-// owner name and the fixed fields of a message with one answer is it.
-export const encodeRdata = (record: Answer): Buffer =>
-  Buffer.from(
-    encode({ type: "response", answers: [{ ...record, name: "." }] }).subarray(12 + 1 + 10)
-  )
 
 /** RDATA of an SOA record (RFC 1035 §3.3.13). */
 export const soaRdata = (zone: ServedZone, serial: number): Buffer =>
@@ -80,10 +74,16 @@ export const serve = (
     byOwner.set(owner, types)
     const code = record.type
     const held = types.get(code)
+    const rdatas = held?.rdatas ?? []
     types.set(code, {
       type: code,
       ttl: Math.min(record.ttl, held?.ttl ?? record.ttl),
-      rdatas: [...(held?.rdatas ?? []), record.rdata]
+      rdatas: rdatas.some((rdata) => rdata.equals(record.rdata))
+        ? rdatas
+        : [...rdatas, record.rdata],
+      ...(code === rrType.TXT
+        ? { texts: new Set([...(held?.texts ?? []), textOf(record.rdata)]) }
+        : {})
     })
     for (let at = owner; at !== apex && parentKey(at) !== apex; at = parentKey(at))
       between.add(parentKey(at))
@@ -100,6 +100,14 @@ export const serve = (
     records: byOwner,
     emptyNonTerminals: between
   }
+}
+
+/** The octets of a TXT record, its strings joined. */
+const textOf = (rdata: Buffer): string => {
+  let text = ""
+  for (let at = 0; at < rdata.length; at += 1 + (rdata[at] ?? 0))
+    text += rdata.toString("latin1", at + 1, at + 1 + (rdata[at] ?? 0))
+  return text
 }
 
 /** Address records of the name servers that have them here, owner name and all. */
@@ -123,58 +131,85 @@ const glue = (
   })
 
 /**
- * The zones of the configuration. Where no name server is named the zone itself is one; the
- * apex addresses also stand at every name server inside the zone, so that a delegation to it
- * can be followed.
+ * The zones of the configuration, with the records of the zone file. Where no name server is
+ * named the zone itself is one; the apex addresses also stand at every name server inside the
+ * zone that has none of its own, so that a delegation to it can be followed.
  */
-export const fromConfig = (config: ZoneConfigShape): ReadonlyArray<ServedZone> =>
-  config.zones.map((zone) => {
+export const fromConfig = (
+  config: ZoneConfigShape,
+  file: ReadonlyArray<StaticRecord> = []
+): ReadonlyArray<ServedZone> => {
+  const innermost = [...config.zones].sort((a, b) => b.length - a.length)
+  return config.zones.map((zone) => {
     const ttl = config.dnsTtl
-    const servers = config.apexNs.length > 0 ? config.apexNs : [zone]
-    const within = (name: Name) => name === zone || name.endsWith(`.${zone}`)
-    const addressed = new Set([zone, ...servers.filter(within)])
-    return serve(
+    const own = file.filter(({ owner }) => innermost.find((it) => isWithin(owner, it)) === zone)
+    const isServer = (record: StaticRecord) => record.type === rrType.NS && record.owner === zone
+    const fromFile = own.filter(isServer).map(({ rdata }) => nameIn(rdata))
+    const servers = [
+      ...new Set([
+        ...config.apexNs,
+        ...fromFile,
+        ...(config.apexNs.length + fromFile.length === 0 ? [zone] : [])
+      ])
+    ]
+    const addressed = (owner: Name) =>
+      own.some((it) => it.owner === owner && (it.type === rrType.A || it.type === rrType.AAAA))
+    const owners = new Set([
       zone,
-      {
-        mname: servers[0] ?? zone,
-        rname: Option.getOrElse(config.soaRname, () => `hostmaster.${zone}`),
+      ...servers.filter((server) => isWithin(server, zone) && !addressed(server))
+    ])
+    const soa = {
+      mname: servers[0] ?? zone,
+      rname: Option.getOrElse(config.soaRname, () => `hostmaster.${zone}`),
+      ttl,
+      refresh: 3600,
+      retry: 600,
+      expire: 604_800
+    }
+    return serve(zone, soa, Math.min(config.negativeTtl, config.dnsTtl), [
+      // Live values may join these: one RRset has one TTL.
+      ...own.map((it) => (it.type === rrType.TXT ? { ...it, ttl: Math.min(it.ttl, ttl) } : it)),
+      ...servers.map((data) => ({
+        owner: zone,
+        type: rrType.NS,
         ttl,
-        refresh: 3600,
-        retry: 600,
-        expire: 604_800
-      },
-      Math.min(config.negativeTtl, config.dnsTtl),
-      [
-        ...servers.map((server) => ({
-          owner: zone,
-          type: rrType.NS,
+        rdata: encodeRdata({ type: "NS", name: zone, data })
+      })),
+      ...[...owners].flatMap((owner) => [
+        ...config.apexA.map((data) => ({
+          owner,
+          type: rrType.A,
           ttl,
-          rdata: encodeRdata({ type: "NS", name: zone, data: server })
+          rdata: encodeRdata({ type: "A", name: owner, data })
         })),
-        ...[...addressed].flatMap((owner) => [
-          ...config.apexA.map((data) => ({
-            owner,
-            type: rrType.A,
-            ttl,
-            rdata: encodeRdata({ type: "A", name: owner, data })
-          })),
-          ...config.apexAaaa.map((data) => ({
-            owner,
-            type: rrType.AAAA,
-            ttl,
-            rdata: encodeRdata({ type: "AAAA", name: owner, data })
-          }))
-        ])
-      ]
-    )
+        ...config.apexAaaa.map((data) => ({
+          owner,
+          type: rrType.AAAA,
+          ttl,
+          rdata: encodeRdata({ type: "AAAA", name: owner, data })
+        }))
+      ])
+    ])
   })
+}
+
+/** The name that is all of `rdata`. */
+const nameIn = (rdata: Buffer): Name =>
+  fromWireKey(unsafeWireKey(rdata.toString("latin1", 0, rdata.length - 1)))
+
+/** The zones of the configuration; reads the zone file. */
+export const servedZones = Effect.gen(function* () {
+  const config = yield* ZoneConfig
+  const served = { zones: config.zones, ttl: config.dnsTtl }
+  return fromConfig(config, yield* ZoneFile.load(config.zoneFile ?? Option.none(), served))
+})
 
 /** The zones this node answers for, with what stands in them by configuration. */
 export class ServedZones extends Context.Tag("dnsmesh/zone/ServedZones")<
   ServedZones,
   ReadonlyArray<ServedZone>
 >() {
-  static readonly layer = Layer.effect(ServedZones, Effect.map(ZoneConfig, fromConfig))
+  static readonly layer = Layer.effect(ServedZones, servedZones)
 }
 
 /** The zone with the longest name that `key` lies in. */

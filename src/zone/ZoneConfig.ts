@@ -72,6 +72,10 @@ export const settings = {
       return rest.length > 0 || local.includes(".") ? Option.none() : Name.parse(`${local}.${host}`)
     }
   }),
+  zoneFile: Setting.optionalPath("DMP_ZONE_FILE", {
+    about:
+      "Master file with further records of the zones: NS, A, AAAA, CAA, MX and TXT, at the apex and below."
+  }),
   cleanupInterval: Setting.seconds("DMP_CLEANUP_INTERVAL", {
     about: "Seconds between sweeps of expired records. Lower it when expired rows pile up.",
     min: 0.1,
@@ -95,6 +99,8 @@ export interface ZoneConfigShape {
   readonly apexAaaa: ReadonlyArray<string>
   readonly apexNs: ReadonlyArray<Name.Name>
   readonly soaRname: Option.Option<Name.Name>
+  /** Path of the file with further records. */
+  readonly zoneFile?: Option.Option<string>
   /** As written, because clients sign over it. */
   readonly nodeHostname: Option.Option<string>
   /** Seconds. */

@@ -49,6 +49,21 @@ const serving = <A, E>(
 
 const query = (name: string, id = 1) =>
   encode({ type: "query", id, questions: [{ name, type: "TXT" }] })
+const withCookie = (name: string, cookie: Buffer) =>
+  encode({
+    type: "query",
+    id: 1,
+    questions: [{ name, type: "TXT" }],
+    additionals: [
+      {
+        type: "OPT",
+        name: ".",
+        udpPayloadSize: 1232,
+        flags: 0,
+        options: [{ code: 10, data: cookie }]
+      } as never
+    ]
+  })
 const update = Buffer.from("000128000000000000000000", "hex")
 
 /** Sends `messages` over UDP; collects what comes back within `wait` ms. */
@@ -242,6 +257,41 @@ describe("DnsServer", () => {
           assert.isTrue(replies.every((it) => decode(it).flag_tc))
         }),
       { rate: 0.001, burst: 1 }
+    )
+  )
+
+  it.live(
+    "over the limit gives a cookie to who knows cookies, and answers who brings one back",
+    () =>
+      serving(
+        (port) =>
+          Effect.gen(function* () {
+            const first = withCookie("few.mesh.test", Buffer.alloc(8, 1))
+            const replies = yield* udp(port, [first, first, first])
+            assert.deepStrictEqual(
+              replies.map((it) => it.readUInt8(3) & 15),
+              [3, 7, 7]
+            )
+            assert.isAtMost(Math.max(...replies.slice(1).map((it) => it.length)), first.length + 16)
+            // The cookie ends the reply.
+            const cookie = replies[1]?.subarray(-24) ?? Buffer.alloc(0)
+            const again = yield* udp(port, Array(5).fill(withCookie("few.mesh.test", cookie)))
+            assert.deepStrictEqual(
+              again.map((it) => it.readUInt8(3) & 15),
+              [3, 3, 3, 3, 3]
+            )
+          }),
+        { rate: 0.001, burst: 1 }
+      )
+  )
+
+  it.live("does not limit addresses that are exempt", () =>
+    serving(
+      (port) =>
+        Effect.map(udp(port, Array(20).fill(query("few.mesh.test"))), (replies) =>
+          assert.strictEqual(replies.length, 20)
+        ),
+      { rate: 0.001, burst: 1, rateExempt: ["127.0.0.0/8"] }
     )
   )
 

@@ -43,7 +43,7 @@ const ask = (
 ) => {
   const query = encode({ type: "query", id: 4242, ...packet })
   edit(query)
-  const reply = kernel.reply(query, kernel.reader.read(query), { transport })
+  const reply = kernel.reply(query, kernel.read(query, "192.0.2.99"), { transport })
   assert.isDefined(reply)
   return { size: reply.length, octets: reply, ...decode(reply) }
 }
