@@ -99,7 +99,9 @@ const make = (): TokenStoreShape => {
     release: (subject, now) =>
       Effect.sync(() => {
         state.revokeSubject(subject, now)
-        return state.owners.delete(subject)
+        const held = state.owners.get(subject)
+        state.owners.set(subject, Ownership.released(subject, now))
+        return held !== undefined && Ownership.isReserved(held, now)
       }),
     transfer: (subject, spk, now, note) =>
       Effect.sync(() => {

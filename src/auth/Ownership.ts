@@ -119,3 +119,16 @@ export const transferred = (
   bannedAt: null,
   note
 })
+
+/**
+ * The owner row of a subject anybody may take. It stays, because the tokens it once had do: a
+ * database without it would give the subject back to whom they name.
+ */
+export const released = (subject: Subject.Subject, now: number): Owner => ({
+  subject,
+  spk: null,
+  since: now,
+  reservedUntil: now,
+  bannedAt: null,
+  note: "released"
+})

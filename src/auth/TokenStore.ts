@@ -54,7 +54,7 @@ export interface TokenStoreShape {
   readonly adopt: (owners: ReadonlyArray<Owner>) => Effect.Effect<number, StoreError>
   /** Bans the subject and its key for good; yields the tokens this revoked. */
   readonly ban: (subject: Subject, now: number, note: string) => Effect.Effect<number, StoreError>
-  /** Forgets owner and ban, and revokes every token; false when nobody held it. */
+  /** Lifts reservation and ban, and revokes every token; false when nobody held it. */
   readonly release: (subject: Subject, now: number) => Effect.Effect<boolean, StoreError>
   /** Gives the subject to `spk` and revokes every token; lifts a ban of the subject. */
   readonly transfer: (

@@ -17,6 +17,9 @@ export const maxLocal = 47
 export const keyName = (subject: Subject.Subject, spk: string, zone: Name): string =>
   `${Subject.local(subject)}-${spk.slice(0, 8)}-${Subject.hexHash(6, subject)}.${zone}`
 
+/** A new secret of 32 octets. */
+export const secret: Effect.Effect<Uint8Array> = Effect.sync(() => new Uint8Array(randomBytes(32)))
+
 /** A new key; none when its name would not be a name. Times in Unix seconds. */
 export const make = (options: {
   readonly subject: Subject.Subject

@@ -45,9 +45,6 @@ export const put = (sql: SqlClient.SqlClient, owner: Ownership.Owner) =>
         reserved_until = excluded.reserved_until, banned_at = excluded.banned_at,
         note = excluded.note`
 
-export const remove = (sql: SqlClient.SqlClient, subject: Subject.Subject) =>
-  sql`DELETE FROM dnsmesh_owners WHERE subject = ${subject}`
-
 /** Decides a claim on what the transaction sees, and keeps the outcome. */
 export const take = (sql: SqlClient.SqlClient, claim: Ownership.Claim) =>
   Effect.gen(function* () {

@@ -189,8 +189,8 @@ const make = (sql: SqlClient.SqlClient): TokenStoreShape => {
         Effect.gen(function* () {
           yield* revokeSubject(subject, now)
           const held = yield* OwnerRows.find(sql, subject)
-          yield* OwnerRows.remove(sql, subject)
-          return held !== undefined
+          yield* OwnerRows.put(sql, Ownership.released(subject, now))
+          return held !== undefined && Ownership.isReserved(held, now)
         })
       ),
     transfer: (subject, spk, now, note) =>
@@ -245,6 +245,12 @@ export const layer = (path: string): Layer.Layer<TokenStore, OpenError, SqlClien
     )
   )
 
+/** Over the file at `path`, beside whoever else has it open. */
+export const layerFile = (path: string): Layer.Layer<TokenStore, OpenError> =>
+  layer(path).pipe(
+    Layer.provide(SqliteFile.layer({ path, userVersion: TokenSchema.version, exclusive: false }))
+  )
+
 export const hosted = HostedStore.make(TokenStore, {
   name: "tokens",
   errors: Schema.Never,
@@ -265,8 +271,5 @@ export const hosted = HostedStore.make(TokenStore, {
     pruneAudit: "call",
     tailAudit: "call"
   },
-  layer: (path) =>
-    layer(path).pipe(
-      Layer.provide(SqliteFile.layer({ path, userVersion: TokenSchema.version, exclusive: false }))
-    )
+  layer: layerFile
 })

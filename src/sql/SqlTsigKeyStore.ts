@@ -129,6 +129,12 @@ const layer = (path: string): Layer.Layer<TsigKeyStore, OpenError, SqlClient.Sql
     )
   )
 
+/** Over the file at `path`, beside whoever else has it open. */
+export const layerFile = (path: string): Layer.Layer<TsigKeyStore, OpenError> =>
+  layer(path).pipe(
+    Layer.provide(SqliteFile.layer({ path, userVersion: TsigSchema.version, exclusive: false }))
+  )
+
 export const hosted = HostedStore.make(TsigKeyStore, {
   name: "tsig-keys",
   errors: Schema.Never,
@@ -142,8 +148,5 @@ export const hosted = HostedStore.make(TsigKeyStore, {
     rescope: "call",
     purge: "call"
   },
-  layer: (path) =>
-    layer(path).pipe(
-      Layer.provide(SqliteFile.layer({ path, userVersion: TsigSchema.version, exclusive: false }))
-    )
+  layer: layerFile
 })

@@ -1,0 +1,64 @@
+/** How the operator's commands read durations and write times, tables and JSON. */
+import { Console, Effect, Either, Option } from "effect"
+import * as Subject from "../auth/Subject.ts"
+import { type AdminFailure, failed, usage } from "./AdminFailure.ts"
+
+const units: Readonly<Record<string, number>> = {
+  "": 1,
+  s: 1,
+  m: 60,
+  h: 3600,
+  d: 86_400,
+  w: 604_800
+}
+
+/** Seconds of `90d`, `12h`, `3600`: ASCII digits and at most one unit, more than nothing. */
+export const parseDuration = (text: string): Either.Either<number, string> => {
+  const [, digits, unit] =
+    /^([0-9]{1,12})([smhdw]?)$/.exec(text.replace(/^[ \t]+|[ \t]+$/g, "")) ?? []
+  if (digits === undefined || unit === undefined)
+    return Either.left(`not a duration: '${text}' (digits and one of s, m, h, d, w)`)
+  const seconds = Number(digits) * units[unit]!
+  return seconds > 0
+    ? Either.right(seconds)
+    : Either.left(`'${text}' would be over at once; leave the option out for no end`)
+}
+
+/** The value of `--expires` in seconds, if it was given. */
+export const expiresOption = (
+  text: Option.Option<string>
+): Effect.Effect<Option.Option<number>, AdminFailure> =>
+  Option.match(text, {
+    onNone: () => Effect.succeedNone,
+    onSome: (given) =>
+      Effect.asSome(
+        Effect.mapError(parseDuration(given), (problem) => usage(`error: --expires: ${problem}`))
+      )
+  })
+
+export const subjectArgument = (text: string): Effect.Effect<Subject.Subject, AdminFailure> =>
+  Effect.mapError(Subject.parse(text), ({ message }) => usage(`error: ${message}`))
+
+/** A key of 32 octets in hex, in lower case. */
+export const keyOption = (option: string, text: string): Effect.Effect<string, AdminFailure> =>
+  /^[0-9a-fA-F]{64}$/.test(text)
+    ? Effect.succeed(text.toLowerCase())
+    : Effect.fail(usage(`error: --${option}: expected 32 bytes in hex`))
+
+/** `YYYY-MM-DDTHH:MM:SSZ` in UTC, or `-` for what never comes. */
+export const time = (seconds: number | null): string =>
+  seconds === null ? "-" : new Date(seconds * 1000).toISOString().replace(/\.\d+Z$/, "Z")
+
+export const printJson = (value: unknown): Effect.Effect<void> =>
+  Console.log(JSON.stringify(value, null, 2))
+
+/** Columns of 20, two spaces apart. */
+export const tableLine = (cells: ReadonlyArray<string>): string =>
+  cells.map((cell) => cell.padEnd(20)).join("  ")
+
+/** Whoever is at the keyboard, as the audit names them. */
+export const operator = (): string => `admin:${process.env["USER"] || "unknown"}`
+
+/** A store's refusal to serve, for the operator. */
+export const storeFailed = (error: { readonly message: string }): AdminFailure =>
+  failed(`error: ${error.message}`)

@@ -1,0 +1,238 @@
+/** `tsig …`: TSIG keys of users. A secret is shown once, when it is made. */
+import * as Args from "@effect/cli/Args"
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import { Console, Effect, Option } from "effect"
+import { RegistrationConfig, reservedUntil } from "../auth/RegistrationConfig.ts"
+import { TokenStore } from "../auth/TokenStore.ts"
+import { isActive, type TsigKey } from "../auth/TsigKey.ts"
+import { TsigKeyStore } from "../auth/TsigKeyStore.ts"
+import * as TsigMint from "../auth/TsigMint.ts"
+import { failed, usage } from "./AdminFailure.ts"
+import { nowSeconds, settings, withTokens, withTsigKeys } from "./AdminStores.ts"
+import * as Text from "./AdminText.ts"
+
+const name = Args.text({ name: "name" })
+const json = Options.boolean("json").pipe(Options.withDescription("Print JSON"))
+const expires = Options.text("expires").pipe(
+  Options.optional,
+  Options.withDescription("Life, such as 90d, 12h or 3600; without it no end")
+)
+
+const plain = (key: TsigKey, now: number) => ({
+  name: `${key.name}.`,
+  algorithm: key.algorithm,
+  subject: key.subject,
+  registered_spk: key.registeredSpk,
+  registered_x25519_pub: key.registeredX25519Pub,
+  allowed_suffixes: key.allowedSuffixes,
+  created_at: key.createdAt,
+  expires_at: key.expiresAt,
+  revoked: key.revoked,
+  active: isActive(key, now)
+})
+
+const printKey = (key: TsigKey, now: number, asJson: boolean, withSecret: boolean) => {
+  const secret = Buffer.from(key.secret)
+  if (asJson)
+    return Text.printJson({
+      ...plain(key, now),
+      ...(withSecret ? { secret_hex: secret.toString("hex") } : {})
+    })
+  return Console.log(
+    [
+      `name: ${key.name}.`,
+      `algorithm: ${key.algorithm}`,
+      ...(withSecret ? [`secret: ${secret.toString("base64")}`] : []),
+      `subject: ${key.subject || "-"}`,
+      `expires: ${Text.time(key.expiresAt || null)}`,
+      `status: ${isActive(key, now) ? "live" : "inactive"}`,
+      ...key.allowedSuffixes.map((suffix) => `may write: ${suffix}`)
+    ].join("\n")
+  )
+}
+
+const found = (store: TsigKeyStore["Type"], given: string) =>
+  Effect.flatMap(store.find(given), (key) =>
+    key === undefined ? failed(`error: no TSIG key is called '${given}'`) : Effect.succeed(key)
+  )
+
+const list = Command.make("list", { json }, (given) =>
+  Effect.gen(function* () {
+    const now = yield* nowSeconds
+    const keys = yield* withTsigKeys(Effect.flatMap(TsigKeyStore, (store) => store.list))
+    if (given.json) return yield* Text.printJson(keys.map((key) => plain(key, now)))
+    if (keys.length === 0) return yield* Console.log("(no TSIG keys)")
+    yield* Console.log(
+      [
+        ["NAME", "SUBJECT", "CREATED", "EXPIRES", "STATUS"],
+        ...keys.map((key) => [
+          `${key.name}.`,
+          key.subject,
+          Text.time(key.createdAt),
+          Text.time(key.expiresAt || null),
+          isActive(key, now) ? "live" : "inactive"
+        ])
+      ]
+        .map(Text.tableLine)
+        .join("\n")
+    )
+  }).pipe(Effect.catchTag("StoreError", Text.storeFailed))
+).pipe(Command.withDescription("List the keys, without secrets"))
+
+const show = Command.make("show", { name, json }, (given) =>
+  Effect.gen(function* () {
+    const now = yield* nowSeconds
+    const key = yield* withTsigKeys(
+      Effect.flatMap(TsigKeyStore, (store) => found(store, given.name))
+    )
+    yield* printKey(key, now, given.json, false)
+  }).pipe(Effect.catchTag("StoreError", Text.storeFailed))
+).pipe(Command.withDescription("Show one key, without its secret"))
+
+const issue = Command.make(
+  "issue",
+  {
+    subject: Args.text({ name: "subject" }),
+    spk: Options.text("spk").pipe(
+      Options.optional,
+      Options.withDescription("The holder's Ed25519 key (hex), unless the subject has one")
+    ),
+    x25519: Options.text("x25519").pipe(
+      Options.optional,
+      Options.withDescription("The holder's X25519 key (hex), whose mailbox the key shall own")
+    ),
+    expires,
+    json
+  },
+  (given) =>
+    Effect.gen(function* () {
+      const subject = yield* Text.subjectArgument(given.subject)
+      const life = yield* Text.expiresOption(given.expires)
+      const spk = yield* Effect.transposeOption(
+        Option.map(given.spk, (text) => Text.keyOption("spk", text))
+      )
+      const x25519 = yield* Effect.transposeOption(
+        Option.map(given.x25519, (text) => Text.keyOption("x25519", text))
+      )
+      const { update, zone } = yield* settings
+      if (Option.isNone(zone.servedZone))
+        return yield* failed("error: the node serves no zone; set DMP_SERVED_ZONE")
+      const served = zone.servedZone.value
+      const now = yield* nowSeconds
+      const expiresAt = Option.match(life, {
+        onNone: () => null,
+        onSome: (seconds) => now + seconds
+      })
+      const key = yield* withTokens(
+        Effect.gen(function* () {
+          const store = yield* TokenStore
+          const owner = yield* store.findOwner(subject)
+          const holder = Option.getOrElse(spk, () => owner?.spk ?? null)
+          if (holder === null) return yield* usage(`error: '${subject}' has no key yet; give --spk`)
+          const minted = TsigMint.make({
+            subject,
+            spk: holder,
+            x25519Pub: Option.getOrUndefined(x25519),
+            zone: served,
+            width: update.scopeWidth,
+            now,
+            expiresAt
+          })
+          if (minted === undefined)
+            return yield* usage(`error: '${subject}' is too long for the name of a TSIG key`)
+          const outcome = yield* store.claim({
+            subject,
+            spk: holder,
+            now,
+            reservedUntil: reservedUntil(yield* RegistrationConfig, expiresAt),
+            predecessors: [],
+            published: []
+          })
+          if (outcome._tag === "Refused")
+            return yield* failed(
+              outcome.reason === "taken"
+                ? `error: '${subject}' belongs to another key; see subject transfer`
+                : `error: '${subject}' is not to be had: ${outcome.reason}`
+            )
+          return minted
+        })
+      )
+      const put = yield* withTsigKeys(
+        Effect.flatMap(TsigKeyStore, (store) => TsigMint.put(store, key)),
+        { fills: true }
+      )
+      if (!put) return yield* failed(`error: ${key.name} is the key of another subject`)
+      yield* printKey(key, now, given.json, true)
+    }).pipe(Effect.catchTag("StoreError", Text.storeFailed))
+).pipe(Command.withDescription("Issue a key, or replace the one of the same holder"))
+
+const revoke = Command.make("revoke", { target: Args.text({ name: "target" }), json }, (given) =>
+  Effect.gen(function* () {
+    const asSubject = yield* Effect.option(Text.subjectArgument(given.target))
+    const count = yield* withTsigKeys(
+      Effect.flatMap(TsigKeyStore, (store) =>
+        Option.isSome(asSubject)
+          ? store.revokeSubject(asSubject.value)
+          : Effect.map(store.revoke(given.target), Number)
+      )
+    )
+    if (count === 0) return yield* failed(`error: no live TSIG key matches '${given.target}'`)
+    yield* given.json
+      ? Text.printJson({ target: given.target, revoked: count })
+      : Console.log(`revoked ${count} TSIG key(s) for '${given.target}'`)
+  }).pipe(Effect.catchTag("StoreError", Text.storeFailed))
+).pipe(Command.withDescription("Revoke one key by its name, or all of a subject"))
+
+const rotate = Command.make("rotate", { name, json }, (given) =>
+  Effect.gen(function* () {
+    const now = yield* nowSeconds
+    const secret = yield* TsigMint.secret
+    const key = yield* withTsigKeys(
+      Effect.gen(function* () {
+        const store = yield* TsigKeyStore
+        const held = yield* found(store, given.name)
+        if (!isActive(held, now))
+          return yield* failed(`error: '${given.name}' is revoked or expired; issue a new key`)
+        const next = { ...held, secret }
+        yield* store.put(next)
+        return next
+      })
+    )
+    yield* printKey(key, now, given.json, true)
+  }).pipe(Effect.catchTag("StoreError", Text.storeFailed))
+).pipe(Command.withDescription("Give a key a new secret; name, scope and end stay"))
+
+const rescope = Command.make(
+  "rescope",
+  {
+    name,
+    suffix: Options.text("suffix").pipe(
+      Options.atLeast(1),
+      Options.withDescription("A name it may write, or a pattern such as slot-*.mb-*.zone; repeat")
+    ),
+    json
+  },
+  (given) =>
+    Effect.gen(function* () {
+      const now = yield* nowSeconds
+      const suffixes = given.suffix.map((suffix) => suffix.toLowerCase().replace(/^\.|\.+$/g, ""))
+      const wrong = suffixes.find((suffix) => !/^[a-z0-9_*-]+(?:\.[a-z0-9_*-]+)+$/.test(suffix))
+      if (wrong !== undefined) return yield* usage(`error: --suffix: '${wrong}' is no name`)
+      const key = yield* withTsigKeys(
+        Effect.gen(function* () {
+          const store = yield* TsigKeyStore
+          const held = yield* found(store, given.name)
+          const allowedSuffixes = [...new Set(suffixes)].sort()
+          yield* store.rescope(given.name, allowedSuffixes)
+          return { ...held, allowedSuffixes }
+        })
+      )
+      yield* printKey(key, now, given.json, false)
+    }).pipe(Effect.catchTag("StoreError", Text.storeFailed))
+).pipe(Command.withDescription("Replace what a key may write"))
+
+export const tsig = Command.make("tsig").pipe(
+  Command.withDescription("TSIG keys of users"),
+  Command.withSubcommands([list, show, issue, revoke, rotate, rescope])
+)
