@@ -53,6 +53,7 @@ export const zoneConfig = (overrides: Partial<ZoneConfigShape> = {}): ZoneConfig
   apexAaaa: [],
   apexNs: [],
   soaRname: Option.none(),
+  zoneFile: Option.none(),
   nodeHostname: Option.none(),
   cleanupInterval: 60,
   ...overrides

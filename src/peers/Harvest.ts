@@ -1,0 +1,130 @@
+/**
+ * Looks for other nodes: asks the zones it knows for their own heartbeat and for those they
+ * have heard. No zone can make it read more than a sample, and a zone that fails is asked less.
+ */
+import { Clock, Effect, Option, Random } from "effect"
+import * as Name from "../wire/Name.ts"
+import { ZoneConfig } from "../zone/ZoneConfig.ts"
+import { HeartbeatConfig } from "./HeartbeatConfig.ts"
+import * as HeartbeatMetrics from "./HeartbeatMetrics.ts"
+import { OwnIdentity } from "./OwnIdentity.ts"
+import { PeersConfig } from "./PeersConfig.ts"
+import { Resolver } from "./Resolver.ts"
+import { SeedList } from "./SeedList.ts"
+import * as SeenBook from "./SeenBook.ts"
+import { SeenStore, type SeenRow } from "./SeenStore.ts"
+
+/** Values read from one RRset. */
+const sample = 20
+/** Zones asked at the same time. */
+const concurrency = 4
+/** Most rounds a failing zone is left alone. */
+const longestRest = 16
+
+/** One round over all zones; keeps in mind who failed. */
+export const make = Effect.gen(function* () {
+  const config = yield* HeartbeatConfig
+  const own = yield* OwnIdentity
+  const { syncPeers } = yield* PeersConfig
+  const resolver = yield* Resolver
+  const seeds = yield* SeedList
+  const seen = yield* SeenStore
+  const { zones: ownZones } = yield* ZoneConfig
+  const resting = new Map<string, { readonly failures: number; rounds: number }>()
+  const pinned = new Map<string, string>()
+
+  /** Whom to ask, best first. */
+  const targets = (rows: ReadonlyArray<SeenRow>) =>
+    Effect.gen(function* () {
+      const firstHand = yield* Random.shuffle(
+        SeenBook.zones(SeenBook.ranked(rows).filter(SeenBook.isFirstHand))
+      )
+      const hearsay = yield* Random.shuffle(
+        SeenBook.zones(SeenBook.ranked(rows).filter((row) => !SeenBook.isFirstHand(row)))
+      )
+      const peers = syncPeers.flatMap(({ host }) =>
+        host.includes(".") && !/^[0-9.]+$/.test(host) ? Option.toArray(Name.parse(host)) : []
+      )
+      const all = [...config.seeds, ...peers, ...seeds.zones(), ...firstHand, ...hearsay]
+      return [...new Set(all)].filter((zone) => !ownZones.includes(zone)).slice(0, config.maxPeers)
+    })
+
+  const failed = (zone: Name.Name) =>
+    Effect.sync(() => {
+      const failures = (resting.get(zone)?.failures ?? 0) + 1
+      resting.set(zone, { failures, rounds: Math.min(longestRest, 2 ** (failures - 1)) })
+    })
+
+  const ask = (zone: Name.Name, ownName: boolean) =>
+    resolver.txt(`${ownName ? "_dnsmesh-heartbeat" : "_dnsmesh-seen"}.${zone}`).pipe(
+      Effect.flatMap(Random.shuffle),
+      Effect.map((values) =>
+        [...values].slice(0, sample).map((wire): SeenBook.Reading => ({ zone, ownName, wire }))
+      )
+    )
+
+  /** First-hand knowledge of a node is not lost because somebody else was quicker. */
+  const keepSource = (known: ReadonlyMap<string, SeenRow>, row: SeenRow): SeenRow => {
+    const before = known.get(SeenBook.keyOf(row.operatorSpkHex, row.endpoint))
+    return before !== undefined && SeenBook.isFirstHand(before) && !SeenBook.isFirstHand(row)
+      ? { ...row, source: before.source }
+      : row
+  }
+
+  /** The first key heard at a zone is expected there ever after. */
+  const watchKey = (row: SeenRow) => {
+    if (!SeenBook.isFirstHand(row)) return Effect.void
+    const before = pinned.get(row.source)
+    pinned.set(row.source, before ?? row.operatorSpkHex)
+    if (before === undefined || before === row.operatorSpkHex) return Effect.void
+    pinned.set(row.source, row.operatorSpkHex)
+    HeartbeatMetrics.keyChanged("changed")
+    return Effect.logWarning(`the heartbeat of ${row.source} is now signed by another key`)
+  }
+
+  const harvest = (zone: Name.Name, known: ReadonlyMap<string, SeenRow>) =>
+    Effect.gen(function* () {
+      const rest = resting.get(zone)
+      if (rest !== undefined && rest.rounds > 0) {
+        rest.rounds--
+        return
+      }
+      const both = yield* Effect.all([
+        Effect.either(ask(zone, true)),
+        Effect.either(ask(zone, false))
+      ])
+      const readings = both.flatMap((result) => (result._tag === "Right" ? result.right : []))
+      const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const rows: Array<SeenRow> = []
+      for (const reading of readings) {
+        const verdict = SeenBook.judge(reading, now, own.isOwnHeartbeat)
+        HeartbeatMetrics.read(verdict._tag === "Accepted" ? "accepted" : verdict.verdict)
+        if (verdict._tag === "Accepted") rows.push(keepSource(known, verdict.row))
+      }
+      if (rows.length === 0) {
+        const silent = both.every((result) => result._tag === "Left")
+        HeartbeatMetrics.harvested(silent ? "failed" : "empty")
+        return yield* failed(zone)
+      }
+      resting.delete(zone)
+      HeartbeatMetrics.harvested("found")
+      yield* Effect.forEach(rows, watchKey, { discard: true })
+      yield* seen.put(rows)
+    }).pipe(
+      Effect.catchAll((error) => Effect.logWarning(`heartbeats were not kept: ${error.reason}`))
+    )
+
+  return Effect.gen(function* () {
+    const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    const rows = yield* seen.recent(now, config.seenMaxRows)
+    const known = new Map(
+      rows.map((row) => [SeenBook.keyOf(row.operatorSpkHex, row.endpoint), row])
+    )
+    yield* Effect.forEach(yield* targets(rows), (zone) => harvest(zone, known), {
+      concurrency,
+      discard: true
+    })
+    yield* seen.sweep(now - config.retentionHours * 3600, config.seenMaxRows)
+    HeartbeatMetrics.setSeen((yield* seen.recent(now, config.seenMaxRows)).length)
+  })
+})

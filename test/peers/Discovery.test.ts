@@ -1,0 +1,301 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Context, Effect, Either, Layer, Option, Redacted, TestClock } from "effect"
+import * as Ed25519 from "../../src/dmp/Ed25519.ts"
+import * as Heartbeat from "../../src/dmp/Heartbeat.ts"
+import * as Harvest from "../../src/peers/Harvest.ts"
+import { HeartbeatConfig, type HeartbeatConfigShape } from "../../src/peers/HeartbeatConfig.ts"
+import * as OwnHeartbeat from "../../src/peers/OwnHeartbeat.ts"
+import { OwnIdentity } from "../../src/peers/OwnIdentity.ts"
+import { PeersConfig } from "../../src/peers/PeersConfig.ts"
+import { ResolveFailed } from "../../src/peers/DnsExchange.ts"
+import { Resolver } from "../../src/peers/Resolver.ts"
+import { SeedList } from "../../src/peers/SeedList.ts"
+import * as SeenBook from "../../src/peers/SeenBook.ts"
+import * as SeenGraph from "../../src/peers/SeenGraph.ts"
+import { SeenStore } from "../../src/peers/SeenStore.ts"
+import * as Name from "../../src/wire/Name.ts"
+import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
+import { ChangeFeed } from "../../src/zone/ChangeFeed.ts"
+import { ContentPolicy } from "../../src/zone/ContentPolicy.ts"
+import { Limits } from "../../src/zone/Limits.ts"
+import { Publisher } from "../../src/zone/Publisher.ts"
+import { RecordStore } from "../../src/zone/RecordStore.ts"
+import { WriteGrant } from "../../src/zone/WriteGrant.ts"
+import { ZoneConfig } from "../../src/zone/ZoneConfig.ts"
+import * as Cluster from "./ClusterNode.ts"
+
+const start = 1_800_000_000
+
+const heartbeatConfig = (changes: Partial<HeartbeatConfigShape> = {}): HeartbeatConfigShape => ({
+  enabled: true,
+  selfEndpoint: Option.none(),
+  keyPath: Option.none(),
+  seeds: [],
+  resolvers: [],
+  dnssecRequired: false,
+  seedUrls: [],
+  interval: 100,
+  ttl: 86_400,
+  maxPeers: 25,
+  seenMaxRows: 10_000,
+  retentionHours: 72,
+  version: Option.none(),
+  legacyHttp: false,
+  ...changes
+})
+
+/** What stands in the DNS of the whole test. */
+type World = Map<string, (name: string) => ReadonlyArray<string>>
+
+interface Site {
+  readonly zone: string
+  readonly seed: Uint8Array
+  readonly seeds?: ReadonlyArray<string>
+  readonly store?: RecordStore["Type"]
+}
+
+const resolverOf = (world: World) =>
+  Layer.succeed(Resolver, {
+    txt: (name) =>
+      Effect.suspend(() => {
+        const zone = name.slice(name.indexOf(".") + 1)
+        const answers = world.get(zone)
+        return answers === undefined
+          ? Effect.fail(new ResolveFailed({ message: "nobody answers" }))
+          : Effect.succeed(answers(name))
+      })
+  })
+
+const site = (world: World, { seed, seeds = [], store, zone }: Site) =>
+  Effect.gen(function* () {
+    const signer = {
+      endpoint: `https://node.${zone}`,
+      operatorSpk: Ed25519.publicKey(seed),
+      seed: Redacted.make(seed)
+    }
+    const served = Name.unsafeMake(zone)
+    const context = yield* Layer.build(
+      OwnHeartbeat.layer({ version: "1.2.3", claimProvider: true }).pipe(
+        Layer.provideMerge(Publisher.layer),
+        Layer.provideMerge(AnswerIndex.layer),
+        Layer.provideMerge(
+          Layer.mergeAll(
+            ChangeFeed.layer,
+            Limits.layer(),
+            ContentPolicy.layerAcceptAll,
+            SeenStore.layerMemory,
+            store === undefined ? RecordStore.layerMemory : Layer.succeed(RecordStore, store),
+            Layer.succeed(SeedList, { zones: () => [] }),
+            Layer.succeed(OwnIdentity, OwnIdentity.make(signer, Option.some(signer))),
+            Layer.succeed(PeersConfig, Cluster.peersConfig()),
+            Layer.succeed(HeartbeatConfig, heartbeatConfig({ seeds: seeds.map(Name.unsafeMake) })),
+            Layer.succeed(
+              ZoneConfig,
+              Cluster.zoneConfig({ servedZone: Option.some(served), zones: [served] })
+            ),
+            resolverOf(world)
+          )
+        )
+      )
+    )
+    const index = Context.get(context, AnswerIndex)
+    world.set(zone, (name) => index.live(Name.unsafeMake(name), start).map(({ value }) => value))
+    const harvest = yield* Effect.provide(Harvest.make, context)
+    const publishGraph = yield* Effect.provide(SeenGraph.make, context)
+    const publisher = Context.get(context, Publisher)
+    const values = (name: string) => (world.get(zone) ?? (() => []))(`${name}.${zone}`)
+    return {
+      harvest,
+      publishGraph,
+      values,
+      seen: Context.get(context, SeenStore),
+      put: (name: string, value: string) =>
+        publisher.apply({
+          grant: WriteGrant.everything("test"),
+          changes: [
+            {
+              _tag: "Add",
+              record: { owner: Name.unsafeMake(`${name}.${zone}`), value, ttl: 600 }
+            }
+          ]
+        })
+    }
+  })
+
+const seedOf = (octet: number) => new Uint8Array(32).fill(octet)
+const settle = Effect.yieldNow().pipe(
+  Effect.zipRight(Effect.promise(() => new Promise((resolve) => setTimeout(resolve, 20))))
+)
+const own = "_dnsmesh-heartbeat"
+const graph = "_dnsmesh-seen"
+
+const wireOf = (octet: number, changes: Partial<Heartbeat.Heartbeat> = {}): string =>
+  Either.getOrThrow(
+    Heartbeat.sign(
+      {
+        endpoint: `https://node-${octet}.example.net`,
+        operatorSpk: Ed25519.publicKey(seedOf(octet)),
+        version: "0.7.5",
+        capabilities: 0,
+        zone: `zone-${octet}.example.net`,
+        ts: start,
+        exp: start + 86_400,
+        ...changes
+      },
+      seedOf(octet)
+    )
+  )
+
+describe("discovery", () => {
+  it.scoped("shows exactly one own heartbeat through many signings and a restart", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(start * 1000)
+      const world: World = new Map()
+      const store = yield* Effect.map(Layer.build(RecordStore.layerMemory), (context) =>
+        Context.get(context, RecordStore)
+      )
+      const first = yield* site(world, { zone: "a.org", seed: seedOf(1), store })
+      yield* settle
+      const sibling = wireOf(9)
+      yield* first.put(own, sibling)
+      const before = first.values(own)
+      yield* TestClock.adjust("101 seconds")
+      yield* settle
+      const after = first.values(own)
+      assert.lengthOf(after, 2)
+      assert.include(after, sibling)
+      assert.notDeepEqual([...after].sort(), [...before].sort())
+
+      const restarted = yield* site(world, { zone: "a.org", seed: seedOf(1), store })
+      yield* TestClock.adjust("1 seconds")
+      yield* settle
+      const again = restarted.values(own)
+      assert.lengthOf(again, 2)
+      assert.include(again, sibling)
+    })
+  )
+
+  it.scoped("signs anew within two minutes, and says what it does", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(start * 1000)
+      const a = yield* site(new Map(), { zone: "a.org", seed: seedOf(1) })
+      for (let seconds = 0; seconds <= 600; seconds += 20) {
+        yield* settle
+        const [wire = ""] = a.values(own)
+        const heartbeat = Either.getOrThrow(Heartbeat.parse(wire))
+        assert.isAtMost(start + seconds - heartbeat.ts, 120)
+        assert.strictEqual(heartbeat.zone, "a.org")
+        assert.strictEqual(heartbeat.version, "1.2.3")
+        assert.strictEqual(heartbeat.capabilities, 1)
+        yield* TestClock.adjust("20 seconds")
+      }
+    })
+  )
+
+  it.scoped("learns of a node through another one, but never of itself", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(start * 1000)
+      const world: World = new Map()
+      const a = yield* site(world, { zone: "a.org", seed: seedOf(1), seeds: ["b.org"] })
+      const b = yield* site(world, { zone: "b.org", seed: seedOf(2), seeds: ["a.org", "c.org"] })
+      const c = yield* site(world, { zone: "c.org", seed: seedOf(3), seeds: ["b.org"] })
+      yield* settle
+      for (const node of [b, a, c, a]) {
+        yield* node.harvest
+        yield* node.publishGraph
+      }
+      const known = yield* a.seen.recent(start, 10)
+      assert.sameMembers(
+        known.map(({ endpoint }) => endpoint),
+        ["https://node.b.org", "https://node.c.org"]
+      )
+      // Once its own zone has been asked, it is known at first hand.
+      assert.deepInclude(
+        known.find(({ endpoint }) => endpoint === "https://node.c.org"),
+        {
+          source: "c.org"
+        }
+      )
+      assert.lengthOf(a.values(graph), 2)
+      for (const wire of a.values(graph))
+        assert.notStrictEqual(
+          Either.getOrThrow(Heartbeat.parse(wire)).endpoint,
+          "https://node.a.org"
+        )
+    })
+  )
+
+  it.scoped("writes the graph only when it changed", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(start * 1000)
+      const world: World = new Map([["b.org", () => [wireOf(5, { zone: "b.org" })]]])
+      const store = yield* Effect.map(Layer.build(RecordStore.layerMemory), (context) =>
+        Context.get(context, RecordStore)
+      )
+      const a = yield* site(world, { zone: "a.org", seed: seedOf(1), seeds: ["b.org"], store })
+      yield* settle
+      yield* a.harvest
+      yield* a.publishGraph
+      const stamp = Effect.map(
+        store.digest({ storedTs: 0, owner: "", valueHash: "" }, 100, start),
+        (rows) => rows.find(({ owner }) => owner.startsWith(graph))?.storedTs
+      )
+      const first = yield* stamp
+      assert.isDefined(first)
+      yield* TestClock.adjust("50 seconds")
+      yield* a.harvest
+      yield* a.publishGraph
+      assert.strictEqual(yield* stamp, first)
+    })
+  )
+
+  it.effect("believes a zone about itself before it believes others, in fair shares", () =>
+    Effect.sync(() => {
+      const judge = (wire: string, zone: string, ownName = true) =>
+        SeenBook.judge({ zone: Name.unsafeMake(zone), ownName, wire }, start, () => false)
+      const row = (wire: string, zone: string, ownName = true) => {
+        const verdict = judge(wire, zone, ownName)
+        return verdict._tag === "Accepted" ? [verdict.row] : []
+      }
+      const flood = Array.from({ length: 40 }, (_, at) =>
+        row(
+          wireOf(4, { endpoint: `https://spam-${at}.example.net`, ts: start + 299 }),
+          "liar.org",
+          false
+        )
+      ).flat()
+      const honest = row(wireOf(5, { zone: "b.org", ts: start - 2000 }), "b.org")
+      const lies = row(wireOf(6, { zone: "victim.org" }), "liar.org")
+      assert.isFalse(SeenBook.isFirstHand(lies[0]!))
+      const ranked = SeenBook.ranked([...flood, ...lies, ...honest])
+      assert.strictEqual(ranked[0]?.source, "b.org")
+      assert.lengthOf(ranked, 4 + 1 + 1)
+    })
+  )
+
+  it.effect("refuses what is not sound: skew ahead, ended, far future, odd endpoints", () =>
+    Effect.sync(() => {
+      const verdict = (changes: Partial<Heartbeat.Heartbeat>) =>
+        SeenBook.judge(
+          { zone: Name.unsafeMake("b.org"), ownName: true, wire: wireOf(5, changes) },
+          start,
+          () => false
+        )._tag
+      assert.strictEqual(verdict({ ts: start + 300 }), "Accepted")
+      assert.strictEqual(verdict({ ts: start + 301 }), "Refused")
+      assert.strictEqual(verdict({ ts: start - 9000, exp: start }), "Refused")
+      assert.strictEqual(verdict({ exp: start + 2_592_000 }), "Accepted")
+      assert.strictEqual(verdict({ exp: start + 2_592_001 }), "Refused")
+      assert.strictEqual(verdict({ ts: start - 80_000 }), "Accepted")
+      const forged = wireOf(5).replace(/.$/, "A")
+      assert.strictEqual(
+        SeenBook.judge(
+          { zone: Name.unsafeMake("b.org"), ownName: true, wire: forged },
+          start,
+          () => false
+        )._tag,
+        "Refused"
+      )
+    })
+  )
+})
