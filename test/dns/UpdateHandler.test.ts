@@ -388,6 +388,20 @@ describe("keys that change while the node runs", () => {
       )
   )
 
+  it.effect("do not count once revoked between the check and the change", () =>
+    over(
+      { revokedMidway: true },
+      Effect.gen(function* () {
+        // Not even as a claim, which the same sender could have made without a key.
+        for (const message of [adding(), adding(H.claim(), H.claimName())]) {
+          const answer = yield* H.send(message, { key: H.loose })
+          assert.deepInclude(answer, { rcode: "REFUSED", signature: "Verified" })
+        }
+        assert.deepStrictEqual(yield* H.held(owner), {})
+      })
+    )
+  )
+
   it.effect("end when their time is over", () =>
     over(
       { keys: [{ ...H.loose, expiresAt: H.now + 10 }] },
@@ -478,6 +492,10 @@ describe("an unsigned UPDATE", () => {
     ["a delete", changing(M.deleteRrset(H.claimName()))],
     ["an A record", changing(M.rr({ owner: H.claimName(), type: type.A, rdata: address }))],
     ["a claim beside something else", changing(M.add(H.claimName(), H.claim()), M.add(owner, "v"))],
+    [
+      "a claim beside a delete",
+      changing(M.add(H.claimName(), H.claim()), M.deleteRrset(H.claimName(4)))
+    ],
     ["a claim for another slot than its name", adding(H.claim(300, 4), H.claimName(3))],
     ["a claim at a slot that is none", adding(H.claim(), H.claimName("03"))],
     ["a claim with a label more", adding(H.claim(), `x.${H.claimName()}`)],

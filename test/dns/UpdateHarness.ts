@@ -110,7 +110,17 @@ export interface HarnessOptions {
   readonly limits?: Parameters<typeof Limits.layer>[0]
   /** Fails every commit. */
   readonly broken?: boolean
+  /** Each key is gone when it is asked for the second time, and back at the third. */
+  readonly revokedMidway?: boolean
 }
+
+const midway = Layer.effect(
+  TsigKeys,
+  Effect.map(TsigKeys, (keys) => {
+    let asked = 0
+    return { ...keys, find: (name, at) => (asked++ % 2 === 0 ? keys.find(name, at) : undefined) }
+  })
+).pipe(Layer.provide(TsigKeys.layer))
 
 const brokenStore = Layer.map(RecordStore.layerMemory, (context) => {
   const store = Option.getOrThrow(
@@ -146,7 +156,7 @@ export const layer = (options: HarnessOptions = {}) => {
   return UpdateHandler.layer.pipe(
     Layer.provideMerge(SignedExchange.layer),
     Layer.provideMerge(ClaimAuth.layer),
-    Layer.provideMerge(TsigKeys.layer),
+    Layer.provideMerge(options.revokedMidway === true ? midway : TsigKeys.layer),
     Layer.provideMerge(keyStore),
     Layer.provideMerge(ServedZones.layer),
     Layer.provideMerge(configs),
