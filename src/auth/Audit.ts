@@ -13,7 +13,7 @@ import { TokenStore } from "./TokenStore.ts"
 export interface AuditEntry {
   readonly event: AuditEvent
   /** Null for everything about the shared pool and about tokens nobody holds. */
-  readonly holder: { readonly tokenHash: string; readonly subject: string } | null
+  readonly holder: { readonly tokenHash: string | null; readonly subject: string } | null
   /** The client's whole address; how much of it is kept is decided here. */
   readonly remote: string
   readonly detail: string
@@ -73,7 +73,7 @@ export class Audit extends Context.Tag("dnsmesh/auth/Audit")<
           remoteAddr: reduce(remote, config.auditAddresses),
           detail
         }
-        if (event !== "rejected" && event !== "throttled") return push(row)
+        if (event === "used" || event === "issued") return push(row)
         if (now >= windowEnds) endWindow(now)
         const key = `${event} ${row.tokenHash} ${row.remoteAddr} ${detail}`
         const seen = repeats.get(key)

@@ -3,7 +3,15 @@
  * write carries a token hash or a subject, and no row names the record written.
  */
 
-export const auditEvents = ["issued", "revoked", "used", "rejected", "throttled"] as const
+/** `registration` is a refused one; a granted one is `issued`. */
+export const auditEvents = [
+  "issued",
+  "revoked",
+  "used",
+  "rejected",
+  "throttled",
+  "registration"
+] as const
 export type AuditEvent = (typeof auditEvents)[number]
 
 export interface AuditRow {

@@ -3,24 +3,13 @@
  * and only then anything that depends on who is registered, so that who cannot sign learns
  * nothing about others.
  */
-import {
-  Clock,
-  Context,
-  Data,
-  Effect,
-  Either,
-  Layer,
-  Metric,
-  Option,
-  Redacted,
-  Schedule
-} from "effect"
-import * as Ed25519 from "../dmp/Ed25519.ts"
+import { Clock, Context, Effect, Layer, Metric, Option, Redacted, Schedule } from "effect"
 import type { BucketOptions } from "../runtime/RateLimiter.ts"
 import type { Name } from "../wire/Name.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
+import { Audit } from "./Audit.ts"
 import { AuthConfig } from "./AuthConfig.ts"
 import * as AuthMetrics from "./AuthMetrics.ts"
 import { type Challenge, Challenges } from "./Challenges.ts"
@@ -28,8 +17,9 @@ import * as Inheritance from "./Inheritance.ts"
 import * as Lineage from "./Lineage.ts"
 import type { Claim, Refusal } from "./Ownership.ts"
 import { RegistrationConfig, reservedUntil } from "./RegistrationConfig.ts"
-import * as Request from "./RegistrationRequest.ts"
-import * as Subject from "./Subject.ts"
+import { possession, proven, refuse, type RegistrationRefused } from "./RegistrationChecks.ts"
+import type * as Request from "./RegistrationRequest.ts"
+import type * as Subject from "./Subject.ts"
 import { TokenCache } from "./TokenCache.ts"
 import * as TokenFormat from "./TokenFormat.ts"
 import { selfService } from "./TokenRow.ts"
@@ -38,22 +28,6 @@ import { isActive } from "./TsigKey.ts"
 import { TsigKeyStore } from "./TsigKeyStore.ts"
 import * as TsigMint from "./TsigMint.ts"
 import { UpdateConfig } from "./UpdateConfig.ts"
-import * as X25519 from "./X25519.ts"
-
-export type RefusalReason =
-  | "malformed"
-  | "challenge-unknown"
-  | "bad-signature"
-  | "not-allowed"
-  | "banned"
-  | "bad-proof"
-  | "taken"
-
-/** `message` is shown to the client. */
-export class RegistrationRefused extends Data.TaggedError("RegistrationRefused")<{
-  readonly reason: RefusalReason
-  readonly message: string
-}> {}
 
 export interface IssuedToken {
   readonly token: Redacted.Redacted
@@ -83,19 +57,16 @@ export interface RegistrationShape {
   readonly limits: BucketOptions
   readonly tsigEnabled: boolean
   readonly challenge: Effect.Effect<Challenge & { readonly node: string }>
+  /** `remote` is the client's address, for the audit. */
   readonly token: (
-    fields: Request.Fields
+    fields: Request.Fields,
+    remote: string
   ) => Effect.Effect<IssuedToken, RegistrationRefused | StoreError>
   readonly tsigKey: (
-    fields: Request.Fields
+    fields: Request.Fields,
+    remote: string
   ) => Effect.Effect<IssuedTsigKey, RegistrationRefused | StoreError>
 }
-
-const refuse = (reason: RefusalReason, message: string) =>
-  Effect.fail(new RegistrationRefused({ reason, message }))
-
-const malformed = <A>(read: Either.Either<A, string>) =>
-  Effect.mapError(read, (message) => new RegistrationRefused({ reason: "malformed", message }))
 
 const heldByAnother =
   "subject already has a live token; re-registration must be signed with the previously-registered Ed25519 key"
@@ -105,21 +76,12 @@ const refusedBy = (reason: Refusal) =>
     ? refuse("banned", "subject or key is not permitted to register")
     : refuse("taken", heldByAnother)
 
-const counted =
-  (success: "token" | "tsig") =>
-  <A>(effect: Effect.Effect<A, RegistrationRefused | StoreError>) =>
-    effect.pipe(
-      Effect.tap(() => AuthMetrics.countRegistration(success)),
-      Effect.tapError((error) =>
-        AuthMetrics.countRegistration(error._tag === "StoreError" ? "store-error" : error.reason)
-      )
-    )
-
 const make = Effect.gen(function* () {
   const auth = yield* AuthConfig
   const config = yield* RegistrationConfig
   const update = yield* UpdateConfig
   const { nodeHostname, servedZone } = yield* ZoneConfig
+  const audit = yield* Audit
   const challenges = yield* Challenges
   const cache = yield* TokenCache
   const tokens = yield* TokenStore
@@ -128,7 +90,28 @@ const make = Effect.gen(function* () {
   yield* AuthMetrics.register
 
   const node = Option.getOrElse(nodeHostname, () => "")
+  const verifier = { challenges, node, allowlist: config.allowlist }
   const enabled = config.enabled && auth.mode === "multi-tenant" && node !== ""
+  /** Counts the outcome, and leaves a line about a refusal of somebody who could sign. */
+  const reported =
+    (success: "token" | "tsig", remote: string) =>
+    <A>(effect: Effect.Effect<A, RegistrationRefused | StoreError>) =>
+      effect.pipe(
+        Effect.tap(() => AuthMetrics.countRegistration(success)),
+        Effect.tapError((error) => {
+          if (error._tag === "StoreError") return AuthMetrics.countRegistration("store-error")
+          const unproven = error.reason === "malformed" || error.reason === "challenge-unknown"
+          if (!unproven)
+            audit.record({
+              event: "registration",
+              holder: null,
+              remote,
+              detail: `${success} refused: ${error.reason}`
+            })
+          return AuthMetrics.countRegistration(error.reason)
+        })
+      )
+
   const nowSeconds = Effect.map(Clock.currentTimeMillis, (ms) => Math.floor(ms / 1000))
 
   const held = (yield* keys.list).filter((key) => key.subject !== "")
@@ -140,21 +123,6 @@ const make = Effect.gen(function* () {
     yield* Metric.set(AuthMetrics.tsigKeysLive, active.length)
   }).pipe(Effect.catchAllCause((cause) => Effect.logWarning("TSIG keys were not counted", cause)))
   yield* Effect.forkScoped(Effect.repeat(countKeys, Schedule.spaced("1 minute")))
-
-  /** The steps both routes share; the challenge is used up whatever follows it. */
-  const proven = (fields: Request.Fields) =>
-    Effect.gen(function* () {
-      const request = yield* malformed(Request.parse(fields))
-      if (!(yield* challenges.consume(request.challengeText)))
-        return yield* refuse("challenge-unknown", "challenge expired or unknown")
-      const signed = Request.signedOctets(request.challenge, request.subject, node)
-      if (!Ed25519.verify(request.spk, signed, request.signature))
-        return yield* refuse("bad-signature", "signature verification failed")
-      const domain = Subject.domain(request.subject)
-      if (config.allowlist.length > 0 && !config.allowlist.includes(domain))
-        return yield* refuse("not-allowed", "subject not in registration allowlist")
-      return request
-    })
 
   const claimOf = (
     request: Request.RegistrationRequest,
@@ -177,31 +145,13 @@ const make = Effect.gen(function* () {
       }
     })
 
-  const possession = (fields: Request.Fields, request: Request.RegistrationRequest) =>
-    Effect.gen(function* () {
-      const claimed = yield* malformed(Request.parsePossession(fields))
-      if (claimed?.proof === undefined) return undefined
-      const { proof, pub } = claimed
-      const holds = Option.match(challenges.agree(request.challenge, pub), {
-        onNone: () => false,
-        onSome: (secret) =>
-          X25519.proves(proof, X25519.proof(secret, request.challenge, request.subject, pub))
-      })
-      return holds
-        ? Buffer.from(pub).toString("hex")
-        : yield* refuse(
-            "bad-proof",
-            "x25519_pop verification failed: registrant did not prove possession of the claimed X25519 key"
-          )
-    })
-
   /** What the former key's holder signed with must not outlive a hand-over. */
   const endFormerKeys = (claim: Claim) =>
     claim.predecessors.length === 0 ? Effect.void : TsigMint.revokeOthers(keys, claim)
 
   const token = (fields: Request.Fields) =>
     Effect.gen(function* () {
-      const request = yield* proven(fields)
+      const request = yield* proven(verifier, fields)
       const now = yield* nowSeconds
       const expiresAt = config.lifetime === 0 ? null : now + config.lifetime
       const claim = yield* claimOf(request, now, expiresAt)
@@ -232,12 +182,12 @@ const make = Effect.gen(function* () {
       }
     })
 
-  const tsigKey = (fields: Request.Fields) =>
+  const tsigKey = (fields: Request.Fields, remote: string) =>
     Effect.gen(function* () {
       if (Option.isNone(servedZone))
         return yield* Effect.dieMessage("TSIG registration without a zone")
-      const request = yield* proven(fields)
-      const x25519Pub = yield* possession(fields, request)
+      const request = yield* proven(verifier, fields)
+      const x25519Pub = yield* possession(verifier, fields, request)
       const now = yield* nowSeconds
       const expiresAt = config.lifetime === 0 ? null : now + config.lifetime
       const claim = yield* claimOf(request, now, expiresAt)
@@ -265,6 +215,12 @@ const make = Effect.gen(function* () {
         return yield* refusedBy(owner?.bannedAt ? "banned" : "taken")
       }
       yield* endFormerKeys(claim)
+      audit.record({
+        event: "issued",
+        holder: { tokenHash: null, subject: request.subject },
+        remote,
+        detail: `${selfService}: TSIG key ${key.name}`
+      })
       return {
         name: key.name,
         secret: Redacted.make(key.secret),
@@ -284,8 +240,9 @@ const make = Effect.gen(function* () {
       AuthMetrics.countRegistration("challenge"),
       Effect.map(challenges.issue, (challenge) => ({ ...challenge, node }))
     ),
-    token: (fields) => counted("token")(Effect.uninterruptible(token(fields))),
-    tsigKey: (fields) => counted("tsig")(Effect.uninterruptible(tsigKey(fields)))
+    token: (fields, remote) => reported("token", remote)(Effect.uninterruptible(token(fields))),
+    tsigKey: (fields, remote) =>
+      reported("tsig", remote)(Effect.uninterruptible(tsigKey(fields, remote)))
   } satisfies RegistrationShape
 })
 

@@ -1,6 +1,5 @@
 /** Whether strangers may register, on which terms, and what is kept of what they do. */
-import { Config, Context, Layer } from "effect"
-import { Option } from "effect"
+import { Config, Context, Layer, Option } from "effect"
 import * as Setting from "../runtime/Setting.ts"
 import type { AddressDetail } from "./AddressDetail.ts"
 

@@ -4,7 +4,8 @@
  */
 import { Effect, Redacted } from "effect"
 import * as AuthMetrics from "../auth/AuthMetrics.ts"
-import { Registration, type RegistrationRefused, type RefusalReason } from "../auth/Registration.ts"
+import { Registration } from "../auth/Registration.ts"
+import type { RefusalReason, RegistrationRefused } from "../auth/RegistrationChecks.ts"
 import type { Fields } from "../auth/RegistrationRequest.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
@@ -74,14 +75,19 @@ export const routes = Effect.gen(function* () {
 
   const confirm =
     <A>(
-      register: (fields: Fields) => Effect.Effect<A, RegistrationRefused | StoreError>,
+      register: (
+        fields: Fields,
+        remote: string
+      ) => Effect.Effect<A, RegistrationRefused | StoreError>,
       body: (issued: A) => unknown
     ) =>
     (exchange: Exchange): Effect.Effect<Reply, Refusal.Refusal> =>
       exchange.body(bodyCap).pipe(
         Effect.flatMap(jsonObject),
         Effect.tapError(() => AuthMetrics.countRegistration("malformed")),
-        Effect.flatMap((fields) => Effect.mapError(register(fields), refusalOf)),
+        Effect.flatMap((fields) =>
+          Effect.mapError(register(fields, exchange.client.address), refusalOf)
+        ),
         Effect.map((issued) => json(200, body(issued)))
       )
 

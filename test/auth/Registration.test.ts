@@ -4,6 +4,7 @@ import { Effect, Either, Redacted, TestClock } from "effect"
 import * as Identity from "../../src/dmp/Identity.ts"
 import * as Rotation from "../../src/dmp/Rotation.ts"
 import * as Ed25519 from "../../src/dmp/Ed25519.ts"
+import { Audit } from "../../src/auth/Audit.ts"
 import { Registration } from "../../src/auth/Registration.ts"
 import * as Request from "../../src/auth/RegistrationRequest.ts"
 import * as Subject from "../../src/auth/Subject.ts"
@@ -40,9 +41,9 @@ const signed = (n: number, subject = "alice@example.com") =>
   )
 
 const confirm = (fields: Request.Fields) =>
-  Effect.flatMap(Registration, ({ token }) => Effect.either(token(fields)))
+  Effect.flatMap(Registration, ({ token }) => Effect.either(token(fields, "192.0.2.7")))
 const tsigConfirm = (fields: Request.Fields) =>
-  Effect.flatMap(Registration, ({ tsigKey }) => Effect.either(tsigKey(fields)))
+  Effect.flatMap(Registration, ({ tsigKey }) => Effect.either(tsigKey(fields, "192.0.2.7")))
 
 const reasonOf = (answer: Either.Either<unknown, { readonly _tag: string }>) =>
   Either.match(answer, {
@@ -334,6 +335,29 @@ describe("Registration", () => {
       assert.strictEqual(reasonOf(yield* register(1)), "taken")
       assert.strictEqual(reasonOf(yield* registerTsig(1)), "taken")
       assert.strictEqual(reasonOf(yield* register(5)), "ok")
+    }).pipe(Effect.provide(credentials()))
+  )
+
+  it.effect("leaves a line about who could sign and was refused, and about every TSIG key", () =>
+    Effect.gen(function* () {
+      yield* registerTsig(1)
+      yield* register(2)
+      yield* confirm({})
+      for (let i = 0; i < 3; i++) yield* register(2)
+      yield* (yield* Audit).flush
+      const rows = yield* (yield* TokenStore).tailAudit({ limit: 10 })
+      assert.deepStrictEqual(
+        rows.map((row) => [row.event, row.subject, row.remoteAddr, row.detail]),
+        [
+          ["registration", null, "192.0.2.0", "token refused: taken"],
+          [
+            "issued",
+            alice,
+            "192.0.2.0",
+            `self-service: TSIG key alice-${spkOf(1).slice(0, 8)}-ff8d98.example.com`
+          ]
+        ]
+      )
     }).pipe(Effect.provide(credentials()))
   )
 
