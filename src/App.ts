@@ -15,6 +15,7 @@ import { TsigKeys } from "./auth/TsigKeys.ts"
 import { TsigKeyStore } from "./auth/TsigKeyStore.ts"
 import { UpdateConfig } from "./auth/UpdateConfig.ts"
 import * as DnsServer from "./dns/DnsServer.ts"
+import * as HttpsExchange from "./dns/HttpsExchange.ts"
 import * as Notifier from "./dns/Notifier.ts"
 import { Pipeline } from "./dns/Pipeline.ts"
 import { Responder } from "./dns/Responder.ts"
@@ -76,15 +77,20 @@ const tsigKeys = Layer.unwrapEffect(
   )
 )
 
-const dns = Layer.mergeAll(DnsServer.layer, Notifier.layer).pipe(
-  Layer.provide(Pipeline.layer),
+/** The way of DNS messages, whichever door they come through. */
+const messages = Pipeline.layer.pipe(
   Layer.provide(SlowPath.layer),
   Layer.provide([Transfer.layer, UpdateHandler.layer]),
   Layer.provide([Responder.layer, SignedExchange.layer, ClaimAuth.layer]),
   Layer.provide(tsigKeys)
 )
 
-const http = HttpServer.layer.pipe(Layer.provide(users))
+const dns = Layer.mergeAll(DnsServer.layer, Notifier.layer).pipe(Layer.provide(messages))
+
+const http = HttpServer.layer.pipe(
+  Layer.provide([users, HttpsExchange.layer]),
+  Layer.provide(messages)
+)
 
 /** Everything above the stores; tests give it memory stores, `layer` gives it SQL. */
 export const layerOver = <A, E, R>(stores: Layer.Layer<Stores | A, E, R>) =>

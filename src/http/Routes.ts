@@ -1,11 +1,15 @@
 /** Every route outside the platform's router, in order of matching. A new one is listed here. */
 import { Effect } from "effect"
+import * as DnsQueryHttp from "./DnsQueryHttp.ts"
 import * as Pages from "./Pages.ts"
 import * as RecordsHttp from "./RecordsHttp.ts"
 import * as RegistrationHttp from "./RegistrationHttp.ts"
 import type { Route } from "./Route.ts"
 
 /** Needs the services of all of them. */
-export const routes = Effect.all([RecordsHttp.route, RegistrationHttp.routes, Pages.routes]).pipe(
-  Effect.map((all): ReadonlyArray<Route> => all.flat())
-)
+export const routes = Effect.all([
+  RecordsHttp.route,
+  DnsQueryHttp.routes,
+  RegistrationHttp.routes,
+  Pages.routes
+]).pipe(Effect.map((all): ReadonlyArray<Route> => all.flat()))
