@@ -1,4 +1,5 @@
 /** The node as one layer graph: the only file that chooses implementations. */
+import { dirname } from "node:path"
 import { Effect, Layer } from "effect"
 import * as Audit from "./auth/Audit.ts"
 import { AuthConfig } from "./auth/AuthConfig.ts"
@@ -7,6 +8,7 @@ import { ClaimAuth } from "./auth/ClaimAuth.ts"
 import * as MemoryTokenStore from "./auth/MemoryTokenStore.ts"
 import * as RecordPolicy from "./auth/RecordPolicy.ts"
 import { Registration } from "./auth/Registration.ts"
+import * as SealedTsigKeys from "./auth/SealedTsigKeys.ts"
 import { TokenAuth } from "./auth/TokenAuth.ts"
 import { TokenCache } from "./auth/TokenCache.ts"
 import * as Tokens from "./auth/Tokens.ts"
@@ -23,14 +25,16 @@ import { SignedExchange } from "./dns/SignedExchange.ts"
 import { SlowPath } from "./dns/SlowPath.ts"
 import { Transfer } from "./dns/Transfer.ts"
 import { UpdateHandler } from "./dns/UpdateHandler.ts"
+import { HttpListeners } from "./http/HttpListeners.ts"
 import { HttpServer } from "./http/HttpServer.ts"
+import * as DiskSpace from "./runtime/DiskSpace.ts"
 import * as Logging from "./runtime/Logging.ts"
 import * as ProcessMetrics from "./runtime/ProcessMetrics.ts"
 import { Readiness } from "./runtime/Readiness.ts"
 import * as Tracing from "./runtime/Tracing.ts"
 import * as Settings from "./Settings.ts"
+import * as ScheduledBackup from "./sql/ScheduledBackup.ts"
 import * as SqlTokenStore from "./sql/SqlTokenStore.ts"
-
 import * as SqlTsigKeyStore from "./sql/SqlTsigKeyStore.ts"
 import { StoreThread } from "./sql/StoreThread.ts"
 import { build } from "./Version.ts"
@@ -41,8 +45,12 @@ import * as Expiry from "./zone/Expiry.ts"
 import { Publisher } from "./zone/Publisher.ts"
 import type { RecordStore } from "./zone/RecordStore.ts"
 import { ServedZones } from "./zone/ServedZones.ts"
+import * as StoreReadiness from "./zone/StoreReadiness.ts"
 import { ZoneConfig } from "./zone/ZoneConfig.ts"
 import { ZoneVersions } from "./zone/ZoneVersions.ts"
+
+/** Free octets below which the node calls itself not ready: a commit needs room for its WAL. */
+const leastFree = 64 * 2 ** 20
 
 /** What the node keeps. */
 export type Stores = RecordStore | TokenStore | TsigKeyStore
@@ -94,11 +102,11 @@ const http = HttpServer.layer.pipe(
 
 /** Everything above the stores; tests give it memory stores, `layer` gives it SQL. */
 export const layerOver = <A, E, R>(stores: Layer.Layer<Stores | A, E, R>) =>
-  Layer.mergeAll(dns, http, ProcessMetrics.layer(build)).pipe(
+  Layer.mergeAll(dns, http, ProcessMetrics.layer(build), StoreReadiness.layer).pipe(
     Layer.provideMerge(zone),
     Layer.provideMerge(stores),
     // Every address is had before anything is opened, written or started.
-    Layer.provideMerge(DnsServer.DnsListeners.layer),
+    Layer.provideMerge(Layer.mergeAll(DnsServer.DnsListeners.layer, HttpListeners.layer)),
     Layer.provideMerge(Readiness.layer)
   )
 
@@ -109,13 +117,19 @@ const sql = ({ auth, store, update }: Settings.NodeConfig) =>
       ? StoreThread.host(SqlTokenStore.hosted, { path: store.tokenDbPath })
       : MemoryTokenStore.layer,
     update.updateEnabled
-      ? StoreThread.host(SqlTsigKeyStore.hosted, { path: store.tsigDbPath })
+      ? SealedTsigKeys.layer.pipe(
+          Layer.provide(StoreThread.host(SqlTsigKeyStore.hosted, { path: store.tsigDbPath }))
+        )
       : TsigKeyStore.layerMemory
   ).pipe(Layer.provideMerge(StoreThread.layer({ dbPath: store.dbPath })))
 
 /** The node of one configuration, logging included. */
 export const layer = (config: Settings.NodeConfig) =>
-  layerOver(sql(config)).pipe(
+  Layer.mergeAll(
+    ScheduledBackup.layer(build),
+    DiskSpace.layer({ path: dirname(config.store.dbPath), atLeast: leastFree })
+  ).pipe(
+    Layer.provideMerge(layerOver(sql(config))),
     Layer.provide(Tracing.layer(build)),
     Layer.provideMerge(Logging.layer),
     Layer.provide(Settings.layer(config))

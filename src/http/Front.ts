@@ -24,7 +24,7 @@ import { type Client, clientOf, peerOf } from "./ClientAddress.ts"
 import * as Dispatch from "./Dispatch.ts"
 import { HttpConfig } from "./HttpConfig.ts"
 import * as HttpMetrics from "./HttpMetrics.ts"
-import { InFlight } from "./InFlight.ts"
+import { HttpListeners } from "./HttpListeners.ts"
 import * as Refusal from "./Refusal.ts"
 import { requestId } from "./RequestId.ts"
 import * as RequestSpan from "./RequestSpan.ts"
@@ -49,7 +49,6 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
   Front,
   {
     readonly onRequest: RequestListener
-    readonly inFlight: InFlight
   }
 >() {
   static readonly layer = Layer.effect(
@@ -57,6 +56,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
     Effect.gen(function* () {
       const apiHandler = yield* ApiApp
       const config = yield* HttpConfig
+      const { inFlight } = yield* HttpListeners
       const readiness = yield* Readiness
       const trusts = yield* TrustedProxies
       const clock = yield* Effect.clock
@@ -80,7 +80,6 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
         peers.set(socket, peer)
         return peer
       }
-      const inFlight = new InFlight()
 
       const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
         const started = clock.unsafeCurrentTimeNanos()
@@ -178,7 +177,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
         )
       }
 
-      return Front.of({ onRequest, inFlight })
+      return Front.of({ onRequest })
     }).pipe(Effect.annotateLogs({ logger: "dmp.server.http_api" }))
   )
 }

@@ -1,18 +1,17 @@
 /**
- * The HTTP door: bound while the layer lives. It ends in order: not ready, no new
+ * The HTTP door: open while the layer lives. It ends in order: not ready, no new
  * connections, requests in flight finish within the budget, then whatever is left is cut.
  */
 import type { AddressInfo } from "node:net"
 import { Context, Duration, Effect, Layer } from "effect"
 import { LifecycleConfig } from "../runtime/LifecycleConfig.ts"
 import { Readiness } from "../runtime/Readiness.ts"
-import { TrustedProxies } from "../runtime/TrustedProxies.ts"
 import { ApiApp } from "./ApiApp.ts"
 import { Authentication } from "./Authentication.ts"
 import { ClientLimit } from "./ClientLimit.ts"
 import { Front } from "./Front.ts"
-import { HttpConfig } from "./HttpConfig.ts"
-import * as Listener from "./Listener.ts"
+import { HttpListeners } from "./HttpListeners.ts"
+import type { Listener } from "./Listener.ts"
 
 export class HttpServer extends Context.Tag("dnsmesh/http/HttpServer")<
   HttpServer,
@@ -21,23 +20,13 @@ export class HttpServer extends Context.Tag("dnsmesh/http/HttpServer")<
     readonly addresses: ReadonlyArray<AddressInfo>
   }
 >() {
-  /** Fails if one of the hosts cannot be bound; then none stays bound. */
   static readonly layer = Layer.scoped(
     HttpServer,
     Effect.gen(function* () {
-      const config = yield* HttpConfig
       const { shutdownTimeout } = yield* LifecycleConfig
       const readiness = yield* Readiness
-      const trusts = yield* TrustedProxies
-      const { inFlight, onRequest } = yield* Front
-      const options = {
-        config,
-        connections: new Listener.Connections(),
-        trusts,
-        onRequest,
-        inFlight
-      }
-      const listeners = yield* Effect.forEach(config.hosts, (host) => Listener.bind(host, options))
+      const { inFlight, listeners, serve } = yield* HttpListeners
+      yield* serve((yield* Front).onRequest)
 
       // Added last, so it runs before the listeners' own release.
       yield* Effect.addFinalizer(() =>
@@ -64,16 +53,11 @@ export class HttpServer extends Context.Tag("dnsmesh/http/HttpServer")<
   ).pipe(
     Layer.provide(Front.layer),
     Layer.provide(ApiApp.layer),
-    Layer.provide([Authentication.layer, ClientLimit.layer]),
-    Layer.provide(
-      Layer.unwrapEffect(
-        Effect.map(HttpConfig, ({ trustedProxies }) => TrustedProxies.layer(trustedProxies))
-      )
-    )
+    Layer.provide([Authentication.layer, ClientLimit.layer])
   )
 }
 
-const listening = (listeners: ReadonlyArray<Listener.Listener>): Effect.Effect<void, string> =>
+const listening = (listeners: ReadonlyArray<Listener>): Effect.Effect<void, string> =>
   Effect.suspend(() =>
     listeners.every(({ server }) => server.listening) ? Effect.void : Effect.fail("not listening")
   )

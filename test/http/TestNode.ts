@@ -5,6 +5,7 @@ import { AuthConfig, type AuthConfigShape } from "../../src/auth/AuthConfig.ts"
 import { Registration } from "../../src/auth/Registration.ts"
 import { TokenAuth } from "../../src/auth/TokenAuth.ts"
 import { HttpConfig, type HttpConfigShape } from "../../src/http/HttpConfig.ts"
+import { HttpListeners } from "../../src/http/HttpListeners.ts"
 import { HttpServer } from "../../src/http/HttpServer.ts"
 import { LifecycleConfig } from "../../src/runtime/LifecycleConfig.ts"
 import { Readiness } from "../../src/runtime/Readiness.ts"
@@ -85,6 +86,7 @@ export const start = (options: Options = {}): Effect.Effect<TestNode, never, Sco
       usage: () => Effect.succeed({ databaseBytes: 0, walBytes: 0, expiredRows: 0 })
     })
     const layer = HttpServer.layer.pipe(
+      Layer.provide(HttpListeners.layer),
       Layer.provide(Publisher.layer),
       Layer.provide(AnswerIndex.layer),
       Layer.provide([
