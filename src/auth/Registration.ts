@@ -117,6 +117,14 @@ const make = Effect.gen(function* () {
   const held = (yield* keys.list).filter((key) => key.subject !== "")
   yield* tokens.adopt(Inheritance.owners(held.map(TsigMint.evidence), yield* nowSeconds))
 
+  if (Option.isSome(servedZone))
+    for (const key of held) {
+      const kept = TsigMint.withoutForeignNames(key, servedZone.value)
+      if (kept === undefined) continue
+      yield* keys.rescope(key.name, kept)
+      yield* Effect.logWarning(`TSIG key ${key.name} no longer writes names of ${servedZone.value}`)
+    }
+
   const countKeys = Effect.gen(function* () {
     const now = yield* nowSeconds
     const active = (yield* keys.list).filter((key) => isActive(key, now))

@@ -72,6 +72,23 @@ export const revokeOthers = (
     )
   )
 
+/**
+ * What `key` may write without names of people of `zone`, if it has any that are not its
+ * holder's: older releases gave every subject the names hashed from its local part alone.
+ */
+export const withoutForeignNames = (
+  key: TsigKey,
+  zone: Name
+): ReadonlyArray<string> | undefined => {
+  const subject = Subject.unsafeMake(key.subject)
+  if (Subject.domain(subject) === zone) return undefined
+  const foreign = [Subject.hash16(subject), Subject.hash12(subject)].map(
+    (hash) => `id-${hash}.${zone}`
+  )
+  const kept = key.allowedSuffixes.filter((suffix) => !foreign.includes(suffix))
+  return kept.length === key.allowedSuffixes.length ? undefined : kept
+}
+
 /** What a key kept from older releases says about its subject. */
 export const evidence = (key: TsigKey): Evidence => ({
   subject: Subject.unsafeMake(key.subject),

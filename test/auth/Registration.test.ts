@@ -1,6 +1,6 @@
 /** Registration: the order of checks, what is proven, and who gets a subject. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Either, Redacted, TestClock } from "effect"
+import { Effect, Either, Layer, Redacted, TestClock } from "effect"
 import * as Identity from "../../src/dmp/Identity.ts"
 import * as Rotation from "../../src/dmp/Rotation.ts"
 import * as Ed25519 from "../../src/dmp/Ed25519.ts"
@@ -379,6 +379,32 @@ describe("Registration", () => {
         "id-2bd806c97f0e00af.example.com",
         "slot-*.mb-*.example.com"
       ])
+    }).pipe(Effect.provide(credentials()))
+  )
+
+  it.effect("takes from older keys the names of people of the zone they are not", () =>
+    Effect.gen(function* () {
+      const keys = yield* TsigKeyStore
+      const key = {
+        algorithm: "hmac-sha256",
+        secret: new Uint8Array(32),
+        allowedSuffixes: ["id-2bd806c97f0e.example.com", "id-2bd806c97f0e00af.example.com", "x.y"],
+        createdAt: 0,
+        expiresAt: 0,
+        revoked: false,
+        registeredSpk: spkOf(1),
+        registeredX25519Pub: ""
+      }
+      yield* keys.put({ ...key, name: "evil.example.com", subject: "alice@evil.org" })
+      yield* keys.put({ ...key, name: "own.example.com", subject: alice })
+      const suffixes = (name: string) =>
+        Effect.map(keys.find(name), (found) => found?.allowedSuffixes)
+      yield* Effect.provide(Registration, Layer.fresh(Registration.layer))
+      assert.deepStrictEqual(yield* suffixes("evil.example.com"), ["x.y"])
+      assert.deepStrictEqual(yield* suffixes("own.example.com"), key.allowedSuffixes)
+      // Both hold their subject from now on, by the key on the row.
+      assert.strictEqual(reasonOf(yield* register(2)), "taken")
+      assert.strictEqual(reasonOf(yield* register(1)), "ok")
     }).pipe(Effect.provide(credentials()))
   )
 
