@@ -1,5 +1,5 @@
 /**
- * Every unrevoked token in memory, so that a write costs no disk read and a made-up token
+ * Every token in memory, ended ones too, so that a write costs no disk read and a made-up token
  * costs what a real one does. Invariant: a change made by this process is seen at once, one
  * made by another process (the admin's CLI) within `pollInterval`.
  */
@@ -21,7 +21,7 @@ interface Cached {
 export class TokenCache extends Context.Tag("dnsmesh/auth/TokenCache")<
   TokenCache,
   {
-    /** The unrevoked token of this hash with its bucket; expired ones are among them. */
+    /** The token of this hash with its bucket, living or not. */
     readonly find: (tokenHash: string) => Cached | undefined
     /** Mints through the store and knows the outcome before anybody else can use it. */
     readonly mint: (
@@ -29,7 +29,7 @@ export class TokenCache extends Context.Tag("dnsmesh/auth/TokenCache")<
       row: TokenRow,
       claim: Claim
     ) => Effect.Effect<MintOutcome, StoreError>
-    /** Claims through the store; tokens that end with it are unknown at once. */
+    /** Claims through the store; tokens that end with it have ended at once. */
     readonly claim: (claim: Claim) => Effect.Effect<ClaimOutcome, StoreError>
     /** Reads all tokens again. */
     readonly refresh: Effect.Effect<void, StoreError>
@@ -52,6 +52,14 @@ export class TokenCache extends Context.Tag("dnsmesh/auth/TokenCache")<
           }
         )
 
+      const end = (hashes: ReadonlyArray<string>, now: number): void => {
+        for (const hash of hashes) {
+          const held = cached.get(hash)
+          if (held !== undefined)
+            cached.set(hash, { ...held, row: { ...held.row, revokedAt: now } })
+        }
+      }
+
       const countLive = Effect.gen(function* () {
         const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
         let live = 0
@@ -60,7 +68,7 @@ export class TokenCache extends Context.Tag("dnsmesh/auth/TokenCache")<
       })
 
       const load = Effect.gen(function* () {
-        const rows = yield* store.listTokens({ includeRevoked: false })
+        const rows = yield* store.listTokens({ includeRevoked: true })
         const hashes = new Set(rows.map((row) => row.tokenHash))
         for (const hash of [...cached.keys()]) if (!hashes.has(hash)) cached.delete(hash)
         for (const row of rows) {
@@ -103,8 +111,7 @@ export class TokenCache extends Context.Tag("dnsmesh/auth/TokenCache")<
           turn.withPermits(1)(
             Effect.tap(store.claim(claim), (outcome) =>
               Effect.sync(() => {
-                if (outcome._tag === "Held")
-                  for (const hash of outcome.superseded) cached.delete(hash)
+                if (outcome._tag === "Held") end(outcome.superseded, claim.now)
               })
             ).pipe(Effect.uninterruptible)
           ),
@@ -114,7 +121,7 @@ export class TokenCache extends Context.Tag("dnsmesh/auth/TokenCache")<
               Effect.gen(function* () {
                 const outcome = yield* store.mint(kind, row, claim)
                 if (outcome._tag === "Refused") return outcome
-                for (const hash of outcome.superseded) cached.delete(hash)
+                end(outcome.superseded, row.issuedAt)
                 yield* put(row)
                 yield* countLive
                 return outcome

@@ -132,7 +132,7 @@ export const layer = Layer.effect(
           }
           const { bucket, row } = held
           if (!isLive(row, Math.floor(clock.unsafeCurrentTimeMillis() / 1000))) {
-            AuthMetrics.countFailure("expired")
+            AuthMetrics.countFailure(row.revokedAt === null ? "expired" : "revoked")
             record("rejected", "token expired or revoked")
             return unauthorized
           }

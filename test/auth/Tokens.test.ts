@@ -101,6 +101,14 @@ describe("Tokens", () => {
       assert.strictEqual(yield* ask(`dmp_v1_${"A".repeat(52)}`, own), "Unauthorized")
       assert.strictEqual(yield* ask("operator-token-of-this-test", own), "Unauthorized")
       assert.strictEqual(yield* ask("", ""), "Unauthorized")
+      const rejected = (yield* trail).filter(({ event }) => event === "rejected")
+      assert.deepStrictEqual(
+        rejected.map(({ detail, subject, tokenHash }) => [detail, subject, tokenHash]),
+        [
+          ["token expired or revoked", null, null],
+          ["no such token", null, null]
+        ]
+      )
     }).pipe(Effect.provide(credentials()))
   )
 
