@@ -3,9 +3,10 @@
  * cut short. Invariant: only a reply to this very question, from the server asked, is read.
  */
 import packet from "dns-packet"
-import { Data, Effect, Either, Random } from "effect"
+import { Data, Effect, Either } from "effect"
 import dgram from "node:dgram"
 import net from "node:net"
+import { unsafeUint16 } from "../runtime/SecureRandom.ts"
 import type { Upstream } from "./HeartbeatConfig.ts"
 
 export class ResolveFailed extends Data.TaggedError("ResolveFailed")<{
@@ -160,7 +161,7 @@ export const ask = (
   { dnssec, timeout }: ExchangeOptions
 ): Effect.Effect<TxtAnswer, ResolveFailed> =>
   Effect.gen(function* () {
-    const id = yield* Random.nextIntBetween(0, 65_536)
+    const id = unsafeUint16()
     const query = encode(id, name, dnssec)
     const first = yield* overUdp(upstream, query, id, name, timeout)
     if (!first.flag_tc) return read(first, name)

@@ -114,7 +114,7 @@ export const make = Effect.gen(function* () {
       Effect.catchAll((error) => Effect.logWarning(`heartbeats were not kept: ${error.reason}`))
     )
 
-  return Effect.gen(function* () {
+  const round = Effect.gen(function* () {
     const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
     const rows = yield* seen.recent(now, config.seenMaxRows)
     const known = new Map(
@@ -127,4 +127,5 @@ export const make = Effect.gen(function* () {
     yield* seen.sweep(now - config.retentionHours * 3600, config.seenMaxRows)
     HeartbeatMetrics.setSeen((yield* seen.recent(now, config.seenMaxRows)).length)
   })
+  return round
 })

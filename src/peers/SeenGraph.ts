@@ -35,7 +35,7 @@ export const make = Effect.gen(function* () {
   const { servedZone } = yield* ZoneConfig
   const published = new Set<string>()
 
-  return Effect.gen(function* () {
+  const publish = Effect.gen(function* () {
     if (Option.isNone(servedZone)) return
     const owner = Name.unsafeMake(`_dnsmesh-seen.${servedZone.value}`)
     const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
@@ -93,4 +93,5 @@ export const make = Effect.gen(function* () {
       { discard: true }
     )
   })
+  return publish
 })

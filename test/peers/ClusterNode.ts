@@ -1,5 +1,6 @@
 /** A node of a cluster without its DNS and public doors: zone, replication and sync listener. */
 import { Clock, Context, Effect, Exit, Layer, Option, Redacted, Scope } from "effect"
+import { type AddressInfo, createServer } from "node:net"
 import { SyncListener } from "../../src/http/SyncListener.ts"
 import * as Cluster from "../../src/peers/Cluster.ts"
 import { OwnIdentity } from "../../src/peers/OwnIdentity.ts"
@@ -185,16 +186,35 @@ export const start = (options: NodeOptions): Effect.Effect<RunningNode, never, S
   })
 
 /** Waits until `condition` holds, or dies after `within` ms. */
-export const eventually = (
-  condition: Effect.Effect<boolean>,
+export const eventually = <E>(
+  condition: Effect.Effect<boolean, E>,
   within = 5000
 ): Effect.Effect<number> =>
   Effect.gen(function* () {
     const began = performance.now()
-    while (!(yield* condition)) {
+    while (!(yield* Effect.orDie(condition))) {
       if (performance.now() - began > within)
         return yield* Effect.dieMessage(`not within ${within} ms`)
       yield* Effect.sleep("20 millis")
     }
     return performance.now() - began
+  })
+
+/** Ports of the loopback address `host` that are free now: nodes must know each other before they start. */
+export const freePorts = (
+  count: number,
+  host = "127.0.0.1"
+): Effect.Effect<ReadonlyArray<number>> =>
+  Effect.promise(async () => {
+    const servers = Array.from({ length: count }, () => createServer())
+    const ports = await Promise.all(
+      servers.map(
+        (server) =>
+          new Promise<number>((resolve) =>
+            server.listen(0, host, () => resolve((server.address() as AddressInfo).port))
+          )
+      )
+    )
+    await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+    return ports
   })

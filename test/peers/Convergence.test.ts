@@ -2,38 +2,29 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option } from "effect"
 import * as Cluster from "./ClusterNode.ts"
 
-/** `count` nodes on addresses of their own, each knowing all others. */
-const cluster = (count: number, ports: ReadonlyArray<number>) =>
-  Effect.forEach(
-    Array.from({ length: count }, (_, at) => at),
-    (at) => Effect.map(Cluster.newDisk, (disk) => ({ at, disk })),
-    {}
-  ).pipe(
-    Effect.map((nodes) =>
-      nodes.map(({ at, disk }): Cluster.NodeOptions => {
-        const address = (of: number) => `http://127.0.0.${of + 11}:${ports[of]}`
-        return {
-          disk,
-          peers: Cluster.peersConfig({
-            nodeId: Option.some(`node-${at}`),
-            selfEndpoint: Option.some(Cluster.url(address(at))),
-            syncHosts: [`127.0.0.${at + 11}`],
-            syncPort: Option.some(ports[at] ?? 0),
-            syncPeers: Array.from({ length: count }, (_, of) => of)
-              .filter((of) => of !== at)
-              .map((of) => Cluster.url(address(of)))
-          })
-        }
+/** Three nodes on addresses of their own, each knowing all others. */
+const cluster = Effect.gen(function* () {
+  const hosts = ["127.0.0.11", "127.0.0.12", "127.0.0.13"]
+  const ports = (yield* Effect.forEach(hosts, (host) => Cluster.freePorts(1, host))).flat()
+  const address = (of: number) => Cluster.url(`http://${hosts[of]}:${ports[of]}`)
+  return yield* Effect.forEach(hosts, (host, at) =>
+    Effect.map(Cluster.newDisk, (disk): Cluster.NodeOptions => ({
+      disk,
+      peers: Cluster.peersConfig({
+        nodeId: Option.some(`node-${at}`),
+        selfEndpoint: Option.some(address(at)),
+        syncHosts: [host],
+        syncPort: Option.some(ports[at] ?? 0),
+        syncPeers: [0, 1, 2].filter((of) => of !== at).map(address)
       })
-    )
+    }))
   )
-
-const threePorts = (base: number) => [base, base, base]
+})
 
 describe("a cluster of three nodes over HTTP", () => {
   it.scopedLive("has what is published anywhere everywhere within two seconds", () =>
     Effect.gen(function* () {
-      const options = yield* cluster(3, threePorts(38_101))
+      const options = yield* cluster
       const nodes = yield* Effect.forEach(options, Cluster.start, { concurrency: 3 })
       yield* Effect.sleep("1200 millis")
       for (const [at, node] of nodes.entries()) {
@@ -52,7 +43,7 @@ describe("a cluster of three nodes over HTTP", () => {
 
   it.scopedLive("lets a node that was away catch up by itself, and ends identical", () =>
     Effect.gen(function* () {
-      const options = yield* cluster(3, threePorts(38_102))
+      const options = yield* cluster
       const [a, b, c] = yield* Effect.forEach(options, Cluster.start)
       yield* c!.publish("before.example.org", "kept")
       yield* Cluster.eventually(
@@ -81,7 +72,7 @@ describe("a cluster of three nodes over HTTP", () => {
 
   it.scopedLive("keeps what was deleted deleted, also on nodes that were away", () =>
     Effect.gen(function* () {
-      const options = yield* cluster(3, threePorts(38_103))
+      const options = yield* cluster
       const [a, b, c] = yield* Effect.forEach(options, Cluster.start)
       yield* a!.publish("gone.example.org", "a value")
       yield* Cluster.eventually(
@@ -116,7 +107,7 @@ describe("a cluster of three nodes over HTTP", () => {
 
   it.scopedLive("converges although clocks differ by ten minutes either way", () =>
     Effect.gen(function* () {
-      const options = yield* cluster(3, threePorts(38_104))
+      const options = yield* cluster
       const [a, b, c] = yield* Effect.forEach(options, (each, at) =>
         Cluster.start({ ...each, clockAhead: [0, 600_000, -600_000][at]! })
       )
