@@ -23,6 +23,7 @@ import * as Log from "./runtime/LogConfig.ts"
 import * as SecretFiles from "./runtime/SecretFiles.ts"
 import { mistake, type Setting } from "./runtime/Setting.ts"
 import * as Tracing from "./runtime/TracingConfig.ts"
+import * as Backup from "./sql/BackupConfig.ts"
 import * as Store from "./sql/StoreConfig.ts"
 import { Limits } from "./zone/Limits.ts"
 import * as PublishLimits from "./zone/LimitsConfig.ts"
@@ -36,6 +37,7 @@ export interface Area {
 /** In the order of the reference page. */
 export const areas: ReadonlyArray<Area> = [
   { title: "Storage", settings: Store.settings },
+  { title: "Backups", settings: Backup.settings },
   { title: "Logging", settings: Log.settings },
   { title: "Zones", settings: Zone.settings },
   { title: "DNS server", settings: Dns.settings },
@@ -71,6 +73,7 @@ export const outdated: ReadonlyArray<string> = [
 
 const configs = {
   store: Store.config,
+  backup: Backup.config,
   log: Log.config,
   zone: Zone.config,
   dns: Dns.config,
@@ -172,6 +175,7 @@ export const layer = (config: NodeConfig) =>
   Layer.succeedContext(
     Context.empty().pipe(
       Context.add(Store.StoreConfig, config.store),
+      Context.add(Backup.BackupConfig, config.backup),
       Context.add(Log.LogConfig, config.log),
       Context.add(Zone.ZoneConfig, config.zone),
       Context.add(Dns.DnsConfig, config.dns),

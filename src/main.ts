@@ -6,6 +6,7 @@ import { Console, Effect } from "effect"
 import { adminCommands, runAdmin } from "./cli/admin.ts"
 import * as checkConfig from "./cli/checkConfig.ts"
 import { exitCode, explain } from "./cli/ExitCode.ts"
+import { operationsCommands } from "./cli/operations.ts"
 import * as serve from "./cli/serve.ts"
 import { build } from "./Version.ts"
 
@@ -14,6 +15,7 @@ const root = Command.make("dnsmesh-node", {}, () => serve.serve).pipe(
   Command.withSubcommands([
     serve.command,
     checkConfig.command,
+    ...operationsCommands,
     ...adminCommands
   ])
 )
