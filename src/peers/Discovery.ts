@@ -14,12 +14,12 @@ const crawl = Layer.scopedDiscard(
     const { signer } = yield* OwnIdentity
     if (Option.isNone(signer)) return
     const harvest = yield* Harvest.make
-    const publish = yield* SeenGraph.make
+    const graph = yield* SeenGraph.make
     const pause = Effect.flatMap(Random.nextRange(0.85, 1.15), (jitter) =>
       Effect.sleep(interval * 1000 * jitter)
     )
-    yield* harvest.pipe(
-      Effect.zipRight(publish),
+    yield* harvest.round.pipe(
+      Effect.zipRight(graph.publish),
       Effect.catchAllCause((cause) => Effect.logWarning("a harvest of heartbeats failed", cause)),
       Effect.zipRight(pause),
       Effect.repeat(Schedule.forever),

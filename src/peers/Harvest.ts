@@ -127,5 +127,5 @@ export const make = Effect.gen(function* () {
     yield* seen.sweep(now - config.retentionHours * 3600, config.seenMaxRows)
     HeartbeatMetrics.setSeen((yield* seen.recent(now, config.seenMaxRows)).length)
   })
-  return round
+  return { round }
 })

@@ -93,5 +93,5 @@ export const make = Effect.gen(function* () {
       { discard: true }
     )
   })
-  return publish
+  return { publish }
 })

@@ -35,7 +35,7 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
     readonly deletions: (after: number, limit: number) => Effect.Effect<unknown>
     readonly fingerprint: Effect.Effect<unknown, StoreError>
     readonly hint: (from: typeof SyncApi.Hint.Type) => Effect.Effect<void>
-    readonly status: Effect.Effect<unknown>
+    readonly status: Effect.Effect<SyncStatus.ClusterStatus>
   }
 >() {
   static readonly layer = Layer.effect(

@@ -46,3 +46,5 @@ export const render = ({ config, deletions, installed, now, states }: Facts) => 
     quarantine: state.quarantine.reasons()
   }))
 })
+
+export type ClusterStatus = ReturnType<typeof render>

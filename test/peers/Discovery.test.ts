@@ -100,8 +100,8 @@ const site = (world: World, { seed, seeds = [], store, zone }: Site) =>
     )
     const index = Context.get(context, AnswerIndex)
     world.set(zone, (name) => index.live(Name.unsafeMake(name), start).map(({ value }) => value))
-    const harvest = yield* Effect.provide(Harvest.make, context)
-    const publishGraph = yield* Effect.provide(SeenGraph.make, context)
+    const { round: harvest } = yield* Effect.provide(Harvest.make, context)
+    const { publish: publishGraph } = yield* Effect.provide(SeenGraph.make, context)
     const publisher = Context.get(context, Publisher)
     const values = (name: string) => (world.get(zone) ?? (() => []))(`${name}.${zone}`)
     return {
