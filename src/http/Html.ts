@@ -44,14 +44,3 @@ export const page = (title: string, body: Html): string =>
         ${body}
       </body>
     </html> `.text
-
-export const stylesheet = `:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
-body { max-width: 52rem; margin: 2rem auto; padding: 0 1rem }
-h1, h2, h3 { line-height: 1.2 }
-code, pre { font-family: ui-monospace, monospace; font-size: .9em }
-pre { overflow-x: auto; padding: .75rem; border: 1px solid #8884; border-radius: .25rem }
-table { border-collapse: collapse }
-th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0 }
-section { border-top: 1px solid #8884; margin-top: 1.5rem }
-.method { font-weight: bold; margin-right: .5rem }
-`

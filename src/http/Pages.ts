@@ -1,14 +1,18 @@
 /** Pages for people and the OpenAPI document. Rendered at the start, the status page at most twice a minute. */
-import { Duration, Effect } from "effect"
+import { Clock, Duration, Effect } from "effect"
 import { AuthConfig } from "../auth/AuthConfig.ts"
+import { Registration } from "../auth/Registration.ts"
+import { RegistrationConfig } from "../auth/RegistrationConfig.ts"
+import { UpdateConfig } from "../auth/UpdateConfig.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
 import * as ApiPage from "./ApiPage.ts"
-import { stylesheet } from "./Html.ts"
+import { NodeFacts } from "./NodeFacts.ts"
 import { document } from "./OpenApiDocument.ts"
 import type { Reply } from "./Reply.ts"
 import type { Route } from "./Route.ts"
 import * as StatusPage from "./StatusPage.ts"
+import { stylesheet } from "./Stylesheet.ts"
 
 const freshness = Duration.seconds(30)
 
@@ -33,11 +37,32 @@ const serve = (paths: ReadonlyArray<string>, reply: Effect.Effect<Reply>): Route
 
 export const routes = Effect.gen(function* () {
   const { mode } = yield* AuthConfig
+  const { allowlist } = yield* RegistrationConfig
+  const facts = yield* NodeFacts
+  const registration = yield* Registration
+  const { updateEnabled } = yield* UpdateConfig
   const zone = yield* AnswerIndex
   const { nodeHostname: hostname, zones } = yield* ZoneConfig
+  const terms = {
+    mode,
+    allowlist,
+    selfService: registration.enabled,
+    tsig: registration.tsigEnabled && updateEnabled,
+    updates: updateEnabled
+  }
   const status = yield* Effect.cachedWithTTL(
-    Effect.sync(() =>
-      markup(StatusPage.render({ hostname, mode, records: zone.valueCount, zones }))
+    Effect.zipWith(facts.peers, Clock.currentTimeMillis, (peers, millis) =>
+      markup(
+        StatusPage.render({
+          ...terms,
+          hostname,
+          zones,
+          records: zone.valueCount,
+          own: facts.own,
+          peers,
+          now: Math.floor(millis / 1000)
+        })
+      )
     ),
     freshness
   )

@@ -1,9 +1,21 @@
 /** A whole HTTP front on a loopback port of the kernel's choice, over a store in memory that can be told to fail or to wait. */
-import { Context, Deferred, Effect, Layer, Option, Redacted, type Scope, Stream } from "effect"
+import {
+  ConfigProvider,
+  Context,
+  Deferred,
+  Effect,
+  Layer,
+  Option,
+  Redacted,
+  type Scope,
+  Stream
+} from "effect"
 import { connect, type Socket } from "node:net"
 import { AuthConfig, type AuthConfigShape } from "../../src/auth/AuthConfig.ts"
 import { Registration } from "../../src/auth/Registration.ts"
+import { RegistrationConfig } from "../../src/auth/RegistrationConfig.ts"
 import { TokenAuth } from "../../src/auth/TokenAuth.ts"
+import { UpdateConfig } from "../../src/auth/UpdateConfig.ts"
 import { HttpConfig, type HttpConfigShape } from "../../src/http/HttpConfig.ts"
 import { HttpListeners } from "../../src/http/HttpListeners.ts"
 import { HttpServer } from "../../src/http/HttpServer.ts"
@@ -28,6 +40,8 @@ export interface Options {
   readonly policy?: Layer.Layer<ContentPolicy>
   /** Seconds. */
   readonly shutdownTimeout?: number
+  /** Settings of the areas that are not overridden above. */
+  readonly environment?: Readonly<Record<string, string>>
 }
 
 export interface TestNode {
@@ -95,6 +109,8 @@ export const start = (options: Options = {}): Effect.Effect<TestNode, never, Sco
         options.policy ?? ContentPolicy.layerAcceptAll,
         options.tokens ?? TokenAuth.layerRefuseAll,
         options.registration ?? Registration.layerDisabled,
+        RegistrationConfig.layer,
+        UpdateConfig.layer,
         Limits.layer(options.limits),
         Readiness.layer,
         Layer.succeed(HttpConfig, { ...httpDefaults, ...options.http }),
@@ -128,7 +144,12 @@ export const start = (options: Options = {}): Effect.Effect<TestNode, never, Sco
         gate = held
       }
     }
-  }).pipe(Effect.orDie)
+  }).pipe(
+    Effect.withConfigProvider(
+      ConfigProvider.fromMap(new Map(Object.entries(options.environment ?? {})))
+    ),
+    Effect.orDie
+  )
 
 export interface Answer {
   readonly status: number
