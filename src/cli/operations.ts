@@ -1,4 +1,5 @@
 /** The commands with which an operator looks after a node. */
 import * as Backup from "./backup.ts"
+import { migrate } from "./migrate.ts"
 
-export const operationsCommands = [Backup.backup, Backup.verify, Backup.restore] as const
+export const operationsCommands = [Backup.backup, Backup.verify, Backup.restore, migrate] as const

@@ -7,6 +7,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import type { SqlError } from "@effect/sql/SqlError"
 import { Effect } from "effect"
 import { OpenError } from "./OpenError.ts"
+import * as PreMigration from "./PreMigration.ts"
 import { messageOf } from "./SqlReason.ts"
 
 /** Steps by `<number>_<name>`; a released step never changes. */
@@ -16,13 +17,6 @@ export type Steps = Readonly<Record<string, Effect.Effect<void, SqlError, SqlCli
 const table = "dnsmesh_migrations"
 
 const migrate = Migrator.make({})
-
-/** The main database's file; empty for one in memory. */
-export const databaseFile = (sql: SqlClient.SqlClient): Effect.Effect<string, SqlError> =>
-  Effect.map(
-    sql<{ file: string }>`SELECT file FROM pragma_database_list WHERE name = 'main'`,
-    (rows) => rows[0]?.file ?? ""
-  )
 
 const appliedStep = (sql: SqlClient.SqlClient) =>
   Effect.gen(function* () {
@@ -34,14 +28,23 @@ const appliedStep = (sql: SqlClient.SqlClient) =>
     return row?.latest ?? 0
   })
 
-/** Runs the steps the database has not seen, then `always`, which must bear being repeated. */
+/** What may be to do again in a file that another release has had meanwhile. */
+export interface Upkeep {
+  readonly isDue: Effect.Effect<boolean, SqlError, SqlClient.SqlClient>
+  readonly run: Effect.Effect<void, SqlError, SqlClient.SqlClient>
+}
+
+/**
+ * Runs the steps the database has not seen, then the upkeep if it is due. Before either changes
+ * what is there, a copy of the file is kept.
+ */
 export const run = (options: {
   readonly steps: Steps
-  readonly always?: Effect.Effect<void, SqlError, SqlClient.SqlClient>
+  readonly always?: Upkeep
 }): Effect.Effect<void, OpenError, SqlClient.SqlClient> =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const path = yield* databaseFile(sql)
+    const path = yield* PreMigration.databaseFile(sql)
     const known = Math.max(0, ...Object.keys(options.steps).map((key) => Number.parseInt(key, 10)))
     const applied = yield* appliedStep(sql)
     if (applied > known)
@@ -58,11 +61,15 @@ export const run = (options: {
           error instanceof Migrator.MigrationError ? (error.cause ?? error) : error
         )}`
       })
+    if (applied < known) yield* PreMigration.keep(sql, known)
     yield* migrate({ loader: Migrator.fromRecord(options.steps), table }).pipe(
       Effect.catchAllDefect(Effect.fail),
       Effect.mapError(failed)
     )
-    if (options.always !== undefined) yield* Effect.mapError(options.always, failed)
+    const { always } = options
+    if (always === undefined || !(yield* Effect.mapError(always.isDue, failed))) return
+    if (applied >= known) yield* PreMigration.keep(sql, known)
+    yield* Effect.mapError(always.run, failed)
   }).pipe(
     Effect.catchTag("SqlError", (error) =>
       Effect.fail(new OpenError({ reason: "other", path: "", message: messageOf(error) }))

@@ -6,7 +6,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { Effect } from "effect"
 import { valueHash } from "../zone/ValueHash.ts"
-import type { Steps } from "./Migrations.ts"
+import type { Steps, Upkeep } from "./Migrations.ts"
 import { type Run, transaction } from "./Transaction.ts"
 
 /** Earlier `stored_ts` are in seconds: in ms they would lie before the year 2002. */
@@ -90,15 +90,20 @@ const hashes = (sql: SqlClient.SqlClient, run: Run) =>
       })
   })
 
-/** Puts right what older releases left; writes nothing when there is nothing. */
-export const normalise = Effect.gen(function* () {
+const isDue = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const [wrong] = yield* sql<{ any: number }>`SELECT
     EXISTS (SELECT 1 FROM records WHERE stored_ts < ${firstMillis})
     OR EXISTS (SELECT 1 FROM records WHERE value_hash = '')
     OR EXISTS (SELECT 1 FROM records WHERE ${sql.literal(notCanonical)}) AS any`
-  if (wrong?.any !== 1) return
-  yield* transaction(sql, (run) =>
+  return wrong?.any === 1
+})
+
+const normalise = Effect.flatMap(SqlClient.SqlClient, (sql) =>
+  transaction(sql, (run) =>
     millis(run).pipe(Effect.zipRight(names(run)), Effect.zipRight(hashes(sql, run)))
   )
-})
+)
+
+/** Puts right what older releases left. */
+export const upkeep: Upkeep = { isDue, run: normalise }

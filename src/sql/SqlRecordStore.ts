@@ -12,6 +12,7 @@ import { valueHash } from "../zone/ValueHash.ts"
 import * as HostedStore from "./HostedStore.ts"
 import * as Migrations from "./Migrations.ts"
 import type { OpenError } from "./OpenError.ts"
+import * as PreMigration from "./PreMigration.ts"
 import * as RecordSchema from "./RecordSchema.ts"
 import * as SqliteFile from "./SqliteFile.ts"
 import { asStoreError, toStoreError } from "./SqlReason.ts"
@@ -80,7 +81,7 @@ const fileBytes = (path: string) =>
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  yield* Migrations.run({ steps: RecordSchema.steps, always: RecordSchema.normalise })
+  yield* Migrations.run({ steps: RecordSchema.steps, always: RecordSchema.upkeep })
 
   const [start] = yield* sql<{ last: number }>`SELECT max(
     (SELECT value FROM dnsmesh_meta WHERE key = 'stored-mark'),
@@ -168,7 +169,7 @@ const make = Effect.gen(function* () {
         const [row] = yield* sql<{ expired: number; bytes: number }>`
           SELECT (SELECT count(*) FROM records WHERE expires_at <= ${now}) AS expired,
                  (SELECT page_count * page_size FROM pragma_page_count, pragma_page_size) AS bytes`
-        const file = yield* Migrations.databaseFile(sql)
+        const file = yield* PreMigration.databaseFile(sql)
         return {
           databaseBytes: file === "" ? (row?.bytes ?? 0) : yield* fileBytes(file),
           walBytes: file === "" ? 0 : yield* fileBytes(`${file}-wal`),

@@ -4,6 +4,7 @@ import { Effect, Layer, Schema } from "effect"
 import { type SeenRow, SeenStore } from "../peers/SeenStore.ts"
 import * as HostedStore from "./HostedStore.ts"
 import { OpenError } from "./OpenError.ts"
+import * as PreMigration from "./PreMigration.ts"
 import * as SqliteFile from "./SqliteFile.ts"
 import { asStoreError, messageOf } from "./SqlReason.ts"
 import { autocommit, transaction } from "./Transaction.ts"
@@ -123,6 +124,7 @@ export const layer = (path: string): Layer.Layer<SeenStore, OpenError, SqlClient
     SeenStore,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
+      yield* PreMigration.keepUnlessStamped(sql, version)
       yield* transaction(sql, (run) =>
         Effect.forEach(schema, (statement) => run(statement), { discard: true })
       )

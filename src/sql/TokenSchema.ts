@@ -5,6 +5,7 @@
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
 import { Effect } from "effect"
+import * as PreMigration from "./PreMigration.ts"
 import { messageOf } from "./SqlReason.ts"
 
 /** The highest `user_version` understood. */
@@ -56,14 +57,25 @@ const addSpk = (sql: SqlClient.SqlClient) =>
     /duplicate column/i.test(messageOf(error)) ? Effect.void : Effect.fail(error)
   )
 
+/** Whether anything is to change: the reference's layout, or tables of ours that are missing. */
+const isDue = (sql: SqlClient.SqlClient) =>
+  Effect.zipWith(
+    PreMigration.isStamped(sql, version),
+    sql`SELECT 1 FROM sqlite_schema WHERE name = 'dnsmesh_owners'`,
+    (stamped, ours) => !stamped || ours.length === 0
+  )
+
 /** One transaction; the file's version was found to be understood before. */
 export const migrate = (sql: SqlClient.SqlClient) =>
-  sql.withTransaction(
-    Effect.gen(function* () {
-      const [stamp] = yield* sql<{ user_version: number }>`PRAGMA user_version`
-      for (const statement of tables) yield* sql.unsafe(statement)
-      if ((stamp?.user_version ?? 0) >= version) return
-      yield* addSpk(sql)
-      yield* sql.unsafe(`PRAGMA user_version = ${version}`)
-    })
+  Effect.zipRight(
+    Effect.whenEffect(PreMigration.keep(sql, version), isDue(sql)),
+    sql.withTransaction(
+      Effect.gen(function* () {
+        const stamped = yield* PreMigration.isStamped(sql, version)
+        for (const statement of tables) yield* sql.unsafe(statement)
+        if (stamped) return
+        yield* addSpk(sql)
+        yield* sql.unsafe(`PRAGMA user_version = ${version}`)
+      })
+    )
   )

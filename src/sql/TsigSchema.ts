@@ -5,6 +5,7 @@
  */
 import type * as SqlClient from "@effect/sql/SqlClient"
 import { Effect } from "effect"
+import * as PreMigration from "./PreMigration.ts"
 import { messageOf } from "./SqlReason.ts"
 
 /** The highest `user_version` understood. */
@@ -41,13 +42,14 @@ const addColumn = (sql: SqlClient.SqlClient, column: string) =>
 
 /** One transaction; the file's version was found to be understood before. */
 export const migrate = (sql: SqlClient.SqlClient) =>
-  sql.withTransaction(
-    Effect.gen(function* () {
-      const [stamp] = yield* sql<{ user_version: number }>`PRAGMA user_version`
-      if ((stamp?.user_version ?? 0) < version)
-        for (const column of addedColumns) yield* addColumn(sql, column)
-      for (const statement of schema) yield* sql.unsafe(statement)
-      if ((stamp?.user_version ?? 0) < version)
-        yield* sql.unsafe(`PRAGMA user_version = ${version}`)
-    })
+  Effect.zipRight(
+    PreMigration.keepUnlessStamped(sql, version),
+    sql.withTransaction(
+      Effect.gen(function* () {
+        const done = yield* PreMigration.isStamped(sql, version)
+        if (!done) for (const column of addedColumns) yield* addColumn(sql, column)
+        for (const statement of schema) yield* sql.unsafe(statement)
+        if (!done) yield* sql.unsafe(`PRAGMA user_version = ${version}`)
+      })
+    )
   )
