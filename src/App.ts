@@ -8,6 +8,7 @@ import { ClaimAuth } from "./auth/ClaimAuth.ts"
 import * as MemoryTokenStore from "./auth/MemoryTokenStore.ts"
 import * as RecordPolicy from "./auth/RecordPolicy.ts"
 import { Registration } from "./auth/Registration.ts"
+import type { RegistrationConfig } from "./auth/RegistrationConfig.ts"
 import * as SealedTsigKeys from "./auth/SealedTsigKeys.ts"
 import { TokenAuth } from "./auth/TokenAuth.ts"
 import { TokenCache } from "./auth/TokenCache.ts"
@@ -67,30 +68,37 @@ function cleanup() {
   )
 }
 
-/** User tokens and registration, where the mode has users. */
-const users = Layer.unwrapEffect(
-  Effect.map(AuthConfig, ({ mode }) =>
-    mode === "multi-tenant"
-      ? Layer.mergeAll(Tokens.layer, Registration.layer).pipe(
-          Layer.provide(Layer.mergeAll(Audit.Audit.layer, Challenges.layer)),
-          Layer.provide(TokenCache.layer)
-        )
-      : Layer.mergeAll(TokenAuth.layerRefuseAll, Registration.layerDisabled)
-  )
-)
-
 const tsigKeys = Layer.unwrapEffect(
   Effect.map(UpdateConfig, ({ updateEnabled }) =>
     updateEnabled ? TsigKeys.layer : TsigKeys.layerEmpty
   )
 )
 
+/** User tokens and registration, where the mode has users. */
+const users = Layer.unwrapEffect(
+  Effect.map(AuthConfig, ({ mode }) =>
+    mode === "multi-tenant"
+      ? Layer.mergeAll(Tokens.layer, Registration.layer).pipe(
+          Layer.provide([Audit.Audit.layer, Challenges.layer, TokenCache.layer, tsigKeys])
+        )
+      : Layer.mergeAll(TokenAuth.layerRefuseAll, Registration.layerDisabled)
+  )
+)
+
+/** The trail of signed updates, where tokens have one. Built once, whoever asks for it. */
+const trail: Layer.Layer<never, never, AuthConfig | RegistrationConfig | TokenStore> =
+  Layer.unwrapEffect(
+    Effect.map(AuthConfig, ({ mode }) =>
+      mode === "multi-tenant" ? Audit.Audit.layer : Layer.empty
+    )
+  )
+
 /** The way of DNS messages, whichever door they come through. */
 const messages = Pipeline.layer.pipe(
   Layer.provide(SlowPath.layer),
   Layer.provide([Transfer.layer, UpdateHandler.layer]),
   Layer.provide([Responder.layer, SignedExchange.layer, ClaimAuth.layer]),
-  Layer.provide(tsigKeys)
+  Layer.provide([tsigKeys, trail])
 )
 
 const dns = Layer.mergeAll(DnsServer.layer, Notifier.layer).pipe(Layer.provide(messages))

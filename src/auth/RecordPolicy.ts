@@ -91,7 +91,8 @@ export const make = (options: Options): ContentPolicy["Type"] => {
     type: Record.RecordType,
     value: string,
     name: OwnerName.OwnerName,
-    now: number
+    now: number,
+    verified: boolean
   ): Verdict => {
     switch (type) {
       case "identity":
@@ -114,7 +115,9 @@ export const make = (options: Options): ContentPolicy["Type"] => {
         )
       case "claim":
         return Either.flatMap(Claim.parse(value), ({ slot }) =>
-          when(name._tag !== "Claim" || slot === name.slot, () => Claim.verify(value, now))
+          when(name._tag !== "Claim" || slot === name.slot, () =>
+            verified ? Either.void : Claim.verify(value, now)
+          )
         )
       case "rotation":
         return Either.flatMap(Rotation.parse(value), ({ subject }) =>
@@ -155,7 +158,7 @@ export const make = (options: Options): ContentPolicy["Type"] => {
     }
   }
 
-  const judge: ContentPolicy["Type"]["judge"] = (owner, value, now) => {
+  const judge: ContentPolicy["Type"]["judge"] = (owner, value, now, grant) => {
     if (mode === "off") return accepted
     const type = Record.typeOf(value)
     if (type === undefined)
@@ -165,7 +168,7 @@ export const make = (options: Options): ContentPolicy["Type"] => {
     const name = OwnerName.recognise(owner)
     if (!belongs(type, owner, name)) return new ContentRefused({ reason: "owner-mismatch" })
     if (!isOneSpelling(type, value)) return new ContentRefused({ reason: "base64" })
-    const verdict = check(type, value, name, now)
+    const verdict = check(type, value, name, now, grant.verified?.has(value) === true)
     return Either.isRight(verdict)
       ? verdict.right
       : new ContentRefused({ reason: verdict.left.reason })

@@ -25,6 +25,7 @@ import * as TokenFormat from "./TokenFormat.ts"
 import { selfService } from "./TokenRow.ts"
 import { TokenStore } from "./TokenStore.ts"
 import { isActive } from "./TsigKey.ts"
+import { TsigKeys } from "./TsigKeys.ts"
 import { TsigKeyStore } from "./TsigKeyStore.ts"
 import * as TsigMint from "./TsigMint.ts"
 import { UpdateConfig } from "./UpdateConfig.ts"
@@ -86,6 +87,7 @@ const make = Effect.gen(function* () {
   const cache = yield* TokenCache
   const tokens = yield* TokenStore
   const keys = yield* TsigKeyStore
+  const inForce = yield* TsigKeys
   const zone = yield* AnswerIndex
   yield* AuthMetrics.register
 
@@ -155,7 +157,9 @@ const make = Effect.gen(function* () {
 
   /** What the former key's holder signed with must not outlive a hand-over. */
   const endFormerKeys = (claim: Claim) =>
-    claim.predecessors.length === 0 ? Effect.void : TsigMint.revokeOthers(keys, claim)
+    claim.predecessors.length === 0
+      ? Effect.void
+      : Effect.flatMap(TsigMint.revokeOthers(keys, claim), Effect.forEach(inForce.reread))
 
   const token = (fields: Request.Fields) =>
     Effect.gen(function* () {
@@ -216,10 +220,13 @@ const make = Effect.gen(function* () {
       const taken = yield* cache.claim(claim)
       if (taken._tag === "Refused") return yield* refusedBy(taken.reason)
       if (!(yield* TsigMint.put(keys, key))) return yield* refusedBy("taken")
+      // From the answer on, the new secret signs and the one in its place does not.
+      yield* inForce.reread(key.name)
       // A ban or transfer in another process may have fallen between the two stores.
       const owner = yield* tokens.findOwner(request.subject)
       if (owner === undefined || owner.spk !== claim.spk || owner.bannedAt !== null) {
         yield* keys.revoke(key.name)
+        yield* inForce.reread(key.name)
         return yield* refusedBy(owner?.bannedAt ? "banned" : "taken")
       }
       yield* endFormerKeys(claim)

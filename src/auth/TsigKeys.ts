@@ -12,7 +12,7 @@ import * as NameScope from "./NameScope.ts"
 import { canonicalName, isActive, toWire, type TsigKey } from "./TsigKey.ts"
 import { TsigKeyStore, type TsigKeyStoreShape } from "./TsigKeyStore.ts"
 
-const pollInterval = "1 second"
+const pollInterval = "500 millis"
 
 // Requests under unknown keys or with wrong MACs make us look into the store for a key that
 // is newer than our index; no more often than this, all senders together.
@@ -83,6 +83,8 @@ const make = (store: TsigKeyStoreShape) =>
     let revision: number | undefined
     // By zone, then mailbox hash: the last second some key speaks for it. Rebuilt when asked.
     const mailboxes = new Map<Name, Map<string, number>>()
+    // A refresh that was overtaken by a reread would bring back what is revoked.
+    const turn = yield* Effect.makeSemaphore(1)
 
     const refresh = Effect.gen(function* () {
       const current = yield* store.revision
@@ -102,7 +104,7 @@ const make = (store: TsigKeyStoreShape) =>
         yield* Effect.logWarning("TSIG keys that cannot be used are ignored", {
           count: unusable.length
         })
-    })
+    }).pipe(turn.withPermits(1))
 
     const reread = Effect.fnUntraced(function* (name: string) {
       const canonical = canonicalName(name)
@@ -112,7 +114,7 @@ const make = (store: TsigKeyStoreShape) =>
       if (key === undefined) keys.delete(canonical)
       else keys.set(canonical, key)
       mailboxes.clear()
-    })
+    }, turn.withPermits(1))
 
     const mailboxesOf = (zone: Name): Map<string, number> => {
       const known = mailboxes.get(zone)

@@ -59,16 +59,15 @@ export const put = (store: TsigKeyStoreShape, key: TsigKey): Effect.Effect<boole
     return true
   })
 
-/** Revokes the subject's keys that were registered with another Ed25519 key. */
+/** Revokes the subject's keys that were registered with another Ed25519 key; yields their names. */
 export const revokeOthers = (
   store: TsigKeyStoreShape,
   { spk, subject }: Claim
-): Effect.Effect<void, StoreError> =>
+): Effect.Effect<ReadonlyArray<string>, StoreError> =>
   Effect.flatMap(store.list, (keys) =>
     Effect.forEach(
       keys.filter((key) => key.subject === subject && key.registeredSpk !== spk && !key.revoked),
-      (key) => store.revoke(key.name),
-      { discard: true }
+      (key) => Effect.as(store.revoke(key.name), key.name)
     )
   )
 

@@ -38,15 +38,18 @@ const added = (changes: ReadonlyArray<WantedChange>): ReadonlyArray<TxtRecord> =
     Option.isSome(change) && change.value._tag === "Add" ? [change.value.record] : []
   )
 
-/** `held`, and adding at `owners`. */
-const widened = (held: WriteGrant, owners: ReadonlySet<Name>): WriteGrant =>
-  new WriteGrant({
+/** `held`, and adding at the owners of `claims`. */
+const widened = (held: WriteGrant, claims: ReadonlyArray<TxtRecord>): WriteGrant => {
+  const owners = new Set(claims.map(({ owner }) => owner))
+  return new WriteGrant({
     subject: held.subject,
     allows: (operation, owner) =>
       held.allows(operation, owner) || (operation === "add" && owners.has(owner)),
     mayShorten: false,
-    ignoresTtlCap: false
+    ignoresTtlCap: false,
+    verified: new Set(claims.map(({ value }) => value))
   })
+}
 
 /** Synchronous; charges the buckets of claims. */
 export const authorise = (
@@ -77,7 +80,7 @@ export const authorise = (
       return challenged
     case "Accepted":
       return {
-        grant: widened(held, new Set(verdict.records.map((record) => record.owner))),
+        grant: widened(held, verdict.records),
         changes: [
           ...own,
           ...verdict.records.map((record) => ({

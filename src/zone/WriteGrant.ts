@@ -12,6 +12,8 @@ export class WriteGrant extends Data.Class<{
   readonly mayShorten: boolean
   /** True for records whose own signed expiry rules instead of the TTL cap. */
   readonly ignoresTtlCap: boolean
+  /** Values whose signatures whoever made this grant has verified already. */
+  readonly verified?: ReadonlySet<string>
 }> {
   /** May do everything: the operator, the node itself. */
   static readonly everything = (subject: string): WriteGrant =>

@@ -12,6 +12,7 @@ import { RegistrationConfig } from "../../src/auth/RegistrationConfig.ts"
 import { TokenAuth } from "../../src/auth/TokenAuth.ts"
 import { TokenCache } from "../../src/auth/TokenCache.ts"
 import * as Tokens from "../../src/auth/Tokens.ts"
+import { TsigKeys } from "../../src/auth/TsigKeys.ts"
 import { TsigKeyStore } from "../../src/auth/TsigKeyStore.ts"
 import { UpdateConfig } from "../../src/auth/UpdateConfig.ts"
 
@@ -29,7 +30,9 @@ export const zone = Layer.sync(AnswerIndex, () => new LiveZone(0))
 /** Everything about credentials over memory, configured by `environment` and `overrides`. */
 export const credentials = (overrides: Readonly<Record<string, string>> = {}) =>
   Layer.mergeAll(Tokens.layer, Registration.layer).pipe(
-    Layer.provideMerge(Layer.mergeAll(TokenCache.layer, Audit.layer, Challenges.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(TokenCache.layer, Audit.layer, Challenges.layer, TsigKeys.layerEmpty)
+    ),
     Layer.provideMerge(Layer.mergeAll(MemoryTokenStore.layer, TsigKeyStore.layerMemory, zone)),
     Layer.provideMerge(
       Layer.mergeAll(
