@@ -49,6 +49,8 @@ export interface Import {
   readonly createdAt: number
   /** True when the record's own signed expiry was checked and rules instead of the TTL cap. */
   readonly outlivesCap: boolean
+  /** True when its signature was checked here and need not be again. */
+  readonly verified: boolean
   readonly heartbeat: Heartbeat.Heartbeat | undefined
 }
 
@@ -138,6 +140,7 @@ export const judge = (row: Candidate, facts: Facts): Either.Either<Import, Refus
         ttl: Math.floor(ttl),
         createdAt: Math.min(facts.now, row.createdAt ?? facts.now),
         outlivesCap,
+        verified: type !== "prekey" && type !== "bootstrap" && (type !== "cluster" || outlivesCap),
         heartbeat: undefined
       })
 }
@@ -157,6 +160,7 @@ const heartbeat = (
     ttl: Math.max(1, Math.min(row.ttl, verdict.right.exp - facts.now, facts.maxTtl)),
     createdAt: facts.now,
     outlivesCap: false,
+    verified: true,
     heartbeat: verdict.right
   })
 }

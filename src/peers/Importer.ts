@@ -63,13 +63,17 @@ export class Importer extends Context.Tag("dnsmesh/peers/Importer")<
       const importing = new Map<string, number>()
       const keyOf = (owner: string, value: string) => `${owner} ${value}`
 
-      const grant = (peer: Peer, options: { deletes: boolean; ignoresTtlCap: boolean }) =>
+      const grant = (
+        peer: Peer,
+        options: { deletes: boolean; ignoresTtlCap: boolean; verified?: string | undefined }
+      ) =>
         new WriteGrant({
           subject: `peer ${peer.id}`,
           allows: (operation, owner) => inZone(owner) && (operation === "add" || options.deletes),
           // A peer that holds less of a record's life must not take any of ours.
           mayShorten: false,
-          ignoresTtlCap: options.ignoresTtlCap
+          ignoresTtlCap: options.ignoresTtlCap,
+          ...(options.verified === undefined ? {} : { verified: new Set([options.verified]) })
         })
 
       const marked =
@@ -131,7 +135,8 @@ export class Importer extends Context.Tag("dnsmesh/peers/Importer")<
           .apply({
             grant: grant(peer, {
               deletes: replaced.length > 0,
-              ignoresTtlCap: incoming.outlivesCap
+              ignoresTtlCap: incoming.outlivesCap,
+              verified: incoming.verified ? value : undefined
             }),
             changes: [
               ...replaced,

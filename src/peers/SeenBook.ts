@@ -50,23 +50,30 @@ export const judge = (
   if (Either.isLeft(verified)) return { _tag: "Refused", verdict: "refused" }
   const heartbeat = verified.right
   if (isOwn(heartbeat)) return { _tag: "Refused", verdict: "own" }
-  // Never crawled or shown unless every parser reads the same host in it.
-  if (!Endpoint.strict(heartbeat.endpoint)) return { _tag: "Refused", verdict: "refused" }
   const firstHand = ownName && Option.contains(zoneOf(heartbeat), zone)
-  return {
-    _tag: "Accepted",
-    row: {
-      operatorSpkHex: Buffer.from(heartbeat.operatorSpk).toString("hex"),
-      endpoint: heartbeat.endpoint,
-      wire,
-      ts: heartbeat.ts,
-      exp: heartbeat.exp,
-      version: heartbeat.version,
-      receivedAt: now,
-      source: firstHand ? zone : `${hearsayPrefix}${zone}`
-    }
-  }
+  const row = rowOf(wire, heartbeat, now, firstHand ? zone : `${hearsayPrefix}${zone}`)
+  return row === undefined ? { _tag: "Refused", verdict: "refused" } : { _tag: "Accepted", row }
 }
+
+/** The row of a verified heartbeat, unless parsers could disagree on the host it names. */
+export const rowOf = (
+  wire: string,
+  heartbeat: Heartbeat.Heartbeat,
+  now: number,
+  source: string
+): SeenRow | undefined =>
+  Endpoint.strict(heartbeat.endpoint)
+    ? {
+        operatorSpkHex: Buffer.from(heartbeat.operatorSpk).toString("hex"),
+        endpoint: heartbeat.endpoint,
+        wire,
+        ts: heartbeat.ts,
+        exp: heartbeat.exp,
+        version: heartbeat.version,
+        receivedAt: now,
+        source
+      }
+    : undefined
 
 /** `rows` by merit: first-hand before hearsay, newest first, within the quotas. */
 export const ranked = (rows: ReadonlyArray<SeenRow>): ReadonlyArray<SeenRow> => {
