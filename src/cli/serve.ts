@@ -1,13 +1,15 @@
 /** `dnsmesh-node serve`: the node in the foreground until a signal or a fatal failure ends it. */
 import * as Command from "@effect/cli/Command"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
-import { Duration, Effect, ManagedRuntime } from "effect"
+import { Duration, Effect, Layer, ManagedRuntime } from "effect"
 import * as App from "../App.ts"
 import { DnsListeners } from "../dns/DnsServer.ts"
 import { HttpServer } from "../http/HttpServer.ts"
+import { ShownSettings } from "../http/ShownSettings.ts"
+import * as SystemdNotify from "../runtime/SystemdNotify.ts"
 import { loadConfig } from "../Settings.ts"
 import { StoreThread } from "../sql/StoreThread.ts"
-import { startLine } from "./EffectiveConfig.ts"
+import { effective, startLine } from "./EffectiveConfig.ts"
 import * as Signals from "./Signals.ts"
 import { startWarnings } from "./StartWarnings.ts"
 
@@ -17,7 +19,11 @@ export const serve = Effect.gen(function* () {
   const loaded = yield* loadConfig(process.env).pipe(Effect.provide(NodeFileSystem.layer))
   const { config } = loaded
   const signal = yield* Signals.watch
-  const runtime = ManagedRuntime.make(App.layer(config))
+  const runtime = ManagedRuntime.make(
+    App.layer(config).pipe(
+      Layer.provide(Layer.succeed(ShownSettings, effective(loaded.environment)))
+    )
+  )
 
   const opening = Effect.gen(function* () {
     yield* Effect.logInfo(startLine(loaded))
@@ -35,8 +41,10 @@ export const serve = Effect.gen(function* () {
         `http=${http.addresses.map(({ address, port }) => `${address}:${port}`).join(",")} ` +
         `db=${config.store.dbPath}`
     )
+    yield* SystemdNotify.announce(process.env, "serving")
     return yield* thread.died
   }).pipe(
+    Effect.scoped,
     Effect.onInterrupt(() =>
       Effect.zipRight(
         Effect.logInfo(`received signal ${signal() ?? "none"}`),
