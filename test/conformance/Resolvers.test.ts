@@ -116,16 +116,16 @@ describe.skipIf(!installed("dig", "nsd", "unbound"))("resolvers", () => {
         const { stderr, stdout } = yield* run(
           "zonemaster-cli",
           [
-            ...["--hints", hints, "--no-ipv6", "--no-progress", "--level", "WARNING"],
+            ...["--hints", hints, "--no-ipv6", "--no-progress", "--level", "NOTICE"],
             ...["--show_module", "--show_testcase", "--raw", "mesh.test"]
           ],
           "",
           110
         )
-        assert.match(stdout, /Seconds|=====|Level/i, stderr)
-        // Loopback addresses are private, share one network, and have no PTR records.
-        const artefacts =
-          /LOOPBACK|PRIVATE|SPECIAL|IPV4_ONE_ASN|ONE_ASN|ONE_PREFIX|SINGLE_ASN|ASN|PTR|REVERSE|DS_|DNSSEC|NO_DNSKEY|IPV6|IP_NOT|A_RECORD_IS_LOCAL|LOCALHOST|CYMRU|RIPE|Z09/i
+        // Said of every unsigned zone: it was looked at to the end.
+        assert.match(stdout, /\bNOT_SIGNED\b/, stderr)
+        // Loopback addresses are private and have no PTR records.
+        const artefacts = /NAMESERVER_IP_PRIVATE_NETWORK|NAMESERVER_IP_WITHOUT_REVERSE/
         const worse = stdout
           .split("\n")
           .filter((line) => /\b(WARNING|ERROR|CRITICAL)\b/.test(line) && !artefacts.test(line))
