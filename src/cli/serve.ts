@@ -7,7 +7,6 @@ import { DnsListeners } from "../dns/DnsServer.ts"
 import { HttpServer } from "../http/HttpServer.ts"
 import { ShownSettings } from "../http/ShownSettings.ts"
 import * as SystemdNotify from "../runtime/SystemdNotify.ts"
-import * as SystemdNotify from "../runtime/SystemdNotify.ts"
 import { loadConfig } from "../Settings.ts"
 import { StoreThread } from "../sql/StoreThread.ts"
 import { effective, startLine } from "./EffectiveConfig.ts"
@@ -43,10 +42,8 @@ export const serve = Effect.gen(function* () {
         `db=${config.store.dbPath}`
     )
     yield* SystemdNotify.announce(process.env, "serving")
-    yield* SystemdNotify.announce(process.env, "serving")
     return yield* thread.died
   }).pipe(
-    Effect.scoped,
     Effect.scoped,
     Effect.onInterrupt(() =>
       Effect.zipRight(
