@@ -3,12 +3,13 @@
  * remembers it on disk, and tells whoever asks. Heartbeats are left out: a newer one replaces
  * an older by itself.
  */
-import { Clock, Context, Effect, Layer, Queue, Schedule } from "effect"
+import { Clock, Context, Effect, Layer, Option, Queue, Schedule } from "effect"
 import { typeOf } from "../dmp/Record.ts"
 import { ChangeFeed } from "../zone/ChangeFeed.ts"
 import { Limits } from "../zone/Limits.ts"
 import type { RowChange, StoreError } from "../zone/RecordStore.ts"
 import { DeletionLog, type ForeignDeletion } from "./DeletionLog.ts"
+import { PeersConfig } from "./PeersConfig.ts"
 import { type StoredDeletion, SyncState } from "./SyncState.ts"
 import { valueHash } from "../zone/ValueHash.ts"
 
@@ -41,6 +42,7 @@ export class Deletions extends Context.Tag("dnsmesh/peers/Deletions")<
     Effect.gen(function* () {
       const feed = yield* ChangeFeed
       const { maxTtl } = yield* Limits
+      const { syncToken } = yield* PeersConfig
       const state = yield* SyncState
       const clock = yield* Effect.clock
       const millis = () => clock.unsafeCurrentTimeMillis()
@@ -69,9 +71,11 @@ export class Deletions extends Context.Tag("dnsmesh/peers/Deletions")<
         const now = millis()
         noted(log.note(owner, valueHash(value), dead, now, keepUntil(value, now)))
       }
-      yield* feed.subscribe(({ cause, changes }) => {
-        if (cause === "write") changes.forEach(hear)
-      })
+      // A node without peers has nobody to tell, and nobody who could bring anything back.
+      if (Option.isSome(syncToken))
+        yield* feed.subscribe(({ cause, changes }) => {
+          if (cause === "write") changes.forEach(hear)
+        })
 
       const saving = yield* Effect.makeSemaphore(1)
       const flush = Effect.suspend(() => {

@@ -2,12 +2,15 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Either, Layer, Option, Redacted, TestClock } from "effect"
 import * as Ed25519 from "../../src/dmp/Ed25519.ts"
 import * as Heartbeat from "../../src/dmp/Heartbeat.ts"
+import * as Discovery from "../../src/peers/Discovery.ts"
 import * as Harvest from "../../src/peers/Harvest.ts"
 import { HeartbeatConfig, type HeartbeatConfigShape } from "../../src/peers/HeartbeatConfig.ts"
 import * as OwnHeartbeat from "../../src/peers/OwnHeartbeat.ts"
 import { OwnIdentity } from "../../src/peers/OwnIdentity.ts"
+import { PeerClient, PeerUnreachable } from "../../src/peers/PeerClient.ts"
 import { PeersConfig } from "../../src/peers/PeersConfig.ts"
 import { ResolveFailed } from "../../src/peers/DnsExchange.ts"
+import { Reload } from "../../src/peers/Reload.ts"
 import { Resolver } from "../../src/peers/Resolver.ts"
 import { SeedList } from "../../src/peers/SeedList.ts"
 import * as SeenBook from "../../src/peers/SeenBook.ts"
@@ -295,6 +298,99 @@ describe("discovery", () => {
           () => false
         )._tag,
         "Refused"
+      )
+    })
+  )
+
+  it.scoped("does nothing at all while it is off", () =>
+    Effect.gen(function* () {
+      const requests: Array<string> = []
+      const context = yield* Layer.build(
+        Discovery.layer({ version: "1", claimProvider: false }).pipe(
+          Layer.provideMerge(Publisher.layer),
+          Layer.provideMerge(AnswerIndex.layer),
+          Layer.provideMerge(
+            Layer.mergeAll(
+              ChangeFeed.layer,
+              Limits.layer(),
+              ContentPolicy.layerAcceptAll,
+              RecordStore.layerMemory,
+              SeenStore.layerMemory,
+              Reload.layer,
+              Layer.succeed(PeerClient, {
+                request: ({ url }) =>
+                  Effect.zipRight(
+                    Effect.sync(() => requests.push(url.href)),
+                    Effect.fail(new PeerUnreachable({ message: "no", late: false }))
+                  )
+              }),
+              OwnIdentity.layerNone,
+              Layer.succeed(PeersConfig, Cluster.peersConfig()),
+              Layer.succeed(
+                HeartbeatConfig,
+                heartbeatConfig({
+                  enabled: false,
+                  seedUrls: [Cluster.url("https://seeds.example.net/seeds.txt")]
+                })
+              ),
+              Layer.succeed(ZoneConfig, Cluster.zoneConfig())
+            )
+          )
+        )
+      )
+      yield* TestClock.adjust("1 days")
+      yield* settle
+      assert.strictEqual(Context.get(context, AnswerIndex).valueCount, 0)
+      assert.isEmpty(requests)
+    })
+  )
+
+  it.scoped("keeps the last sound seed list when a fetch brings none", () =>
+    Effect.gen(function* () {
+      const replies: Array<{ status: number; body: string }> = [
+        { status: 200, body: "a.example.net\nb.example.net\n" },
+        { status: 200, body: "<html>sorry</html>" },
+        { status: 302, body: "evil.example.net" },
+        { status: 200, body: "c.example.net" }
+      ]
+      const asked: Array<string> = []
+      const context = yield* Layer.build(
+        SeedList.layer.pipe(
+          Layer.provideMerge(
+            Layer.mergeAll(
+              Reload.layer,
+              Layer.succeed(PeerClient, {
+                request: ({ chosenBy, token, url }) =>
+                  Effect.sync(() => {
+                    asked.push(`${url.href} ${chosenBy} ${token === undefined}`)
+                    const { body, status } = replies.shift() ?? { status: 500, body: "" }
+                    return { status, headers: {}, body: Buffer.from(body) }
+                  })
+              }),
+              Layer.succeed(
+                HeartbeatConfig,
+                heartbeatConfig({
+                  seedUrls: [Cluster.url("https://seeds.example.net/seeds.txt")]
+                })
+              )
+            )
+          )
+        )
+      )
+      const { zones } = Context.get(context, SeedList)
+      const again = Context.get(context, Reload).all
+      yield* settle
+      const first = ["a.example.net", "b.example.net"]
+      assert.deepStrictEqual(zones().map(String), first)
+      yield* again
+      assert.deepStrictEqual(zones().map(String), first)
+      yield* again
+      assert.deepStrictEqual(zones().map(String), first)
+      yield* again
+      assert.deepStrictEqual(zones().map(String), ["c.example.net"])
+      assert.deepStrictEqual(
+        [...new Set(asked)],
+        ["https://seeds.example.net/seeds.txt stranger true"]
       )
     })
   )

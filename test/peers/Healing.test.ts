@@ -1,0 +1,129 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Context, Effect, Either, Option } from "effect"
+import * as Ed25519 from "../../src/dmp/Ed25519.ts"
+import * as Heartbeat from "../../src/dmp/Heartbeat.ts"
+import { PeerStates } from "../../src/peers/PeerState.ts"
+import * as Cluster from "./ClusterNode.ts"
+
+/** `a`, and `b` that follows it with settings of its own. */
+const pair = (changes: Parameters<typeof Cluster.peersConfig>[0] = {}) =>
+  Effect.gen(function* () {
+    const a = yield* Cluster.start({
+      disk: yield* Cluster.newDisk,
+      peers: Cluster.peersConfig()
+    })
+    const disk = yield* Cluster.newDisk
+    const url = Cluster.url(`http://127.0.0.1:${a.port}`)
+    const start = Cluster.start({
+      disk,
+      peers: Cluster.peersConfig({ syncInterval: 0.2, syncPeers: [url], ...changes })
+    })
+    return { a, disk, start, url }
+  })
+
+describe("healing", () => {
+  it.scopedLive("finds rows behind a watermark by comparing the whole", () =>
+    Effect.gen(function* () {
+      const { a, disk, start, url } = yield* pair({ reconcileInterval: 1 })
+      yield* Effect.forEach(
+        Array.from({ length: 300 }, (_, at) => at),
+        (at) => a.publish(`row-${at}.example.org`, `value ${at}`),
+        { concurrency: 64, discard: true }
+      )
+      const now = yield* Clock.currentTimeMillis
+      // As after a peer was restored from a backup, or its clock went back.
+      yield* disk.state.saveWatermark({
+        peer: url.href,
+        storedTs: now + 3_600_000,
+        owner: "",
+        valueHash: "",
+        deletionsSeen: 0
+      })
+      const b = yield* start
+      yield* Cluster.eventually(
+        Effect.map(b.holdings, (rows) => rows.length === 300),
+        5000
+      )
+      assert.deepStrictEqual(yield* b.holdings, yield* a.holdings)
+    })
+  )
+
+  it.scopedLive("goes on from its watermark after a restart", () =>
+    Effect.gen(function* () {
+      const { a, disk, start, url } = yield* pair()
+      yield* a.publish("one.example.org", "1")
+      const first = yield* start
+      yield* Cluster.eventually(Effect.map(first.holdings, (rows) => rows.length === 1))
+      yield* first.stop
+      const [mark] = yield* disk.state.watermarks
+      assert.strictEqual(mark?.peer, url.href)
+      assert.strictEqual(mark?.owner, "one.example.org")
+      const again = yield* start
+      yield* Cluster.eventually(
+        Effect.sync(() =>
+          Context.get(again.context, PeerStates)
+            .all()
+            .some(({ caughtUpAt }) => caughtUpAt > 0)
+        )
+      )
+      const [state] = Context.get(again.context, PeerStates).all()
+      assert.strictEqual(state?.taken, 0)
+    })
+  )
+
+  it.scopedLive("takes over a longer life, and never a shorter one", () =>
+    Effect.gen(function* () {
+      const { a, disk, start } = yield* pair()
+      const b = yield* start
+      const left = Effect.gen(function* () {
+        const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        const [row] = yield* disk.records.digest({ storedTs: 0, owner: "", valueHash: "" }, 9, now)
+        return row === undefined ? 0 : row.expiresAt - now
+      })
+      yield* a.publish("life.example.org", "x", 100)
+      yield* Cluster.eventually(Effect.map(left, (seconds) => seconds > 90))
+      yield* a.publish("life.example.org", "x", 1000)
+      yield* Cluster.eventually(Effect.map(left, (seconds) => seconds > 990))
+      yield* a.publish("life.example.org", "x", 50)
+      yield* Effect.sleep("600 millis")
+      assert.isAbove(yield* left, 900)
+      assert.lengthOf(yield* b.values("life.example.org"), 1)
+    })
+  )
+
+  it.scopedLive("shares heartbeats, the newest of each node, but not its own", () =>
+    Effect.gen(function* () {
+      const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const wire = (octet: number, ts: number) => {
+        const seed = new Uint8Array(32).fill(octet)
+        return Either.getOrThrow(
+          Heartbeat.sign(
+            {
+              endpoint: `https://node-${octet}.example.org`,
+              operatorSpk: Ed25519.publicKey(seed),
+              version: "1",
+              capabilities: 0,
+              zone: "example.org",
+              ts,
+              exp: ts + 3600
+            },
+            seed
+          )
+        )
+      }
+      const owner = "_dnsmesh-heartbeat.example.org"
+      const { a, start } = yield* pair({ nodeId: Option.some("b") })
+      yield* a.publish(owner, wire(1, now - 200))
+      const b = yield* start
+      yield* Cluster.eventually(Effect.map(b.values(owner), (values) => values.length === 1))
+      yield* a.publish(owner, wire(1, now))
+      yield* a.publish(owner, wire(2, now))
+      yield* Cluster.eventually(
+        Effect.map(b.values(owner), (values) =>
+          [wire(1, now), wire(2, now)].every((each) => values.includes(each))
+        )
+      )
+      assert.lengthOf(yield* b.values(owner), 2)
+    })
+  )
+})
