@@ -1,28 +1,8 @@
 /** How the operator's commands read durations and write times, tables and JSON. */
-import { Console, Effect, Either, Option } from "effect"
+import { Console, Effect, Option } from "effect"
 import * as Subject from "../auth/Subject.ts"
+import * as Lifetime from "../runtime/Lifetime.ts"
 import { type AdminFailure, failed, usage } from "./AdminFailure.ts"
-
-const units: Readonly<Record<string, number>> = {
-  "": 1,
-  s: 1,
-  m: 60,
-  h: 3600,
-  d: 86_400,
-  w: 604_800
-}
-
-/** Seconds of `90d`, `12h`, `3600`: ASCII digits and at most one unit, more than nothing. */
-export const parseDuration = (text: string): Either.Either<number, string> => {
-  const [, digits, unit] =
-    /^([0-9]{1,12})([smhdw]?)$/.exec(text.replace(/^[ \t]+|[ \t]+$/g, "")) ?? []
-  if (digits === undefined || unit === undefined)
-    return Either.left(`not a duration: '${text}' (digits and one of s, m, h, d, w)`)
-  const seconds = Number(digits) * units[unit]!
-  return seconds > 0
-    ? Either.right(seconds)
-    : Either.left(`'${text}' would be over at once; leave the option out for no end`)
-}
 
 /** The value of `--expires` in seconds, if it was given. */
 export const expiresOption = (
@@ -32,7 +12,7 @@ export const expiresOption = (
     onNone: () => Effect.succeedNone,
     onSome: (given) =>
       Effect.asSome(
-        Effect.mapError(parseDuration(given), (problem) => usage(`error: --expires: ${problem}`))
+        Effect.mapError(Lifetime.parse(given), (problem) => usage(`error: --expires: ${problem}`))
       )
   })
 

@@ -6,6 +6,7 @@
 import { Context, Effect, Either, FiberSet, Layer } from "effect"
 import { limiterKey } from "../runtime/IpAddress.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
+import { TopTalkers } from "../runtime/TopTalkers.ts"
 import * as TrustedProxies from "../runtime/TrustedProxies.ts"
 import { type as rrType } from "../wire/Codes.ts"
 import type { Verdict } from "../wire/Query.ts"
@@ -43,6 +44,7 @@ export class Pipeline extends Context.Tag("dnsmesh/dns/Pipeline")<Pipeline, Pipe
       const config = yield* DnsConfig
       const kernel = yield* Responder
       const slow = yield* SlowPath
+      const talkers = yield* TopTalkers
       const udp = yield* RateLimiter.make(config)
       const tcp = yield* RateLimiter.make(config)
       const limiters: Readonly<Record<Transport, RateLimiter.RateLimiter>> = {
@@ -100,8 +102,9 @@ export class Pipeline extends Context.Tag("dnsmesh/dns/Pipeline")<Pipeline, Pipe
       }
 
       const limit = (message: Buffer, verdict: Verdict, exchange: Exchange) => {
-        const { transport } = exchange
+        const { address, transport } = exchange
         countOutcome("rate_limited")
+        talkers.refused("dns", address)
         if (verdict === "query" && transport === "udp")
           if (kernel.knowsCookies || ++limited % slip === 0)
             return exchange.send(kernel.retry(message, transport))

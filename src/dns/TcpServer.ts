@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:net"
 import { Effect, Option, Schedule, type Scope } from "effect"
 import { bindFailed, type BindFailed } from "../runtime/BindFailed.ts"
 import { canonical, limiterKey } from "../runtime/IpAddress.ts"
+import { TopTalkers } from "../runtime/TopTalkers.ts"
 import type { DnsConfigShape } from "./DnsConfig.ts"
 import { countDrop, openConnections } from "./DnsMetrics.ts"
 import type { PipelineShape } from "./Pipeline.ts"
@@ -70,6 +71,7 @@ export const bind = (
     serve: (pipeline) =>
       Effect.gen(function* () {
         const clock = yield* Effect.clock
+        const talkers = yield* TopTalkers
         const now = () => clock.unsafeCurrentTimeMillis()
         const connections = new Map<TcpConnection, () => void>()
         const deadlines = {
@@ -84,6 +86,7 @@ export const bind = (
           const key = limiterKey(address)
           if (!count.enter(key)) {
             countDrop("connection_cap")
+            talkers.refused("dns-connections", address)
             socket.destroy()
             return
           }

@@ -1,6 +1,7 @@
 /** The bucket of each client address, shared by every route that charges it. */
 import { Context, Effect, Layer } from "effect"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
+import { TopTalkers } from "../runtime/TopTalkers.ts"
 import type { Client } from "./ClientAddress.ts"
 import { HttpConfig } from "./HttpConfig.ts"
 import { rateLimited, type Refusal } from "./Refusal.ts"
@@ -16,12 +17,14 @@ export class ClientLimit extends Context.Tag("dnsmesh/http/ClientLimit")<
     ClientLimit,
     Effect.gen(function* () {
       const { rate, burst } = yield* HttpConfig
+      const talkers = yield* TopTalkers
       const limiter = yield* RateLimiter.make({ rate, burst })
       return {
-        charge: ({ limiterKey }) =>
-          limiter.allow(limiterKey)
-            ? undefined
-            : rateLimited("rate limit exceeded", limiter.retryAfter(limiterKey))
+        charge: ({ address, limiterKey }) => {
+          if (limiter.allow(limiterKey)) return undefined
+          talkers.refused("http", address)
+          return rateLimited("rate limit exceeded", limiter.retryAfter(limiterKey))
+        }
       }
     })
   )

@@ -8,6 +8,7 @@ import { Registration } from "../auth/Registration.ts"
 import type { RefusalReason, RegistrationRefused } from "../auth/RegistrationChecks.ts"
 import type { Fields } from "../auth/RegistrationRequest.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
+import { TopTalkers } from "../runtime/TopTalkers.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
 import * as Refusal from "./Refusal.ts"
 import { json, type Reply } from "./Reply.ts"
@@ -46,6 +47,7 @@ const refusedAs = (result: AuthMetrics.RegistrationResult, refusal: Refusal.Refu
 
 export const routes = Effect.gen(function* () {
   const registration = yield* Registration
+  const talkers = yield* TopTalkers
 
   const step = (
     template: string,
@@ -60,16 +62,13 @@ export const routes = Effect.gen(function* () {
       handle: (exchange) =>
         Effect.suspend(() => {
           if (absent !== undefined) return refusedAs("disabled", absent)
-          const { limiterKey } = exchange.client
-          return limiter.allow(limiterKey)
-            ? handle(exchange)
-            : refusedAs(
-                "rate-limited",
-                Refusal.rateLimited(
-                  "registration rate limit exceeded",
-                  limiter.retryAfter(limiterKey)
-                )
-              )
+          const { address, limiterKey } = exchange.client
+          if (limiter.allow(limiterKey)) return handle(exchange)
+          talkers.refused("registration", address)
+          return refusedAs(
+            "rate-limited",
+            Refusal.rateLimited("registration rate limit exceeded", limiter.retryAfter(limiterKey))
+          )
         })
     }))
 

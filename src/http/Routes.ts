@@ -1,5 +1,6 @@
 /** Every route outside the platform's router, in order of matching. A new one is listed here. */
 import { Effect } from "effect"
+import { Dashboard } from "./Dashboard.ts"
 import * as DnsQueryHttp from "./DnsQueryHttp.ts"
 import * as Pages from "./Pages.ts"
 import * as RecordsHttp from "./RecordsHttp.ts"
@@ -11,5 +12,6 @@ export const routes = Effect.all([
   RecordsHttp.route,
   DnsQueryHttp.routes,
   RegistrationHttp.routes,
-  Pages.routes
+  Pages.routes,
+  Dashboard
 ]).pipe(Effect.map((all): ReadonlyArray<Route> => all.flat()))

@@ -80,6 +80,11 @@ export class LiveZone {
     return snapshot
   }
 
+  /** Every node as it is when its turn comes, while the zone goes on changing. */
+  nodes(): IterableIterator<ZoneNode> {
+    return this.#nodes.values()
+  }
+
   /** Yields what has really come or gone. */
   apply(changes: ReadonlyArray<RowChange>): ReadonlyArray<ContentChange> {
     const content: Array<ContentChange> = []

@@ -4,7 +4,6 @@ import { Effect, Either } from "effect"
 import { Api } from "../../src/http/Api.ts"
 import * as Dispatch from "../../src/http/Dispatch.ts"
 import { document } from "../../src/http/OpenApiDocument.ts"
-import { Option } from "effect"
 import { ask, closed, publish, start } from "./TestNode.ts"
 
 describe("the description", () => {

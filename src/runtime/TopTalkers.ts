@@ -1,0 +1,97 @@
+/**
+ * Which networks are refused most, and by which limit. Kept in memory alone, cut to IPv4 /24 and
+ * IPv6 /48, so that it points at a network and not at a person. Invariant: at most `capacity`
+ * networks, whatever strangers send; a network that stands out is never pushed out by many small
+ * ones (Misra–Gries), and a count is never too high.
+ */
+import { Context, Effect, Layer } from "effect"
+import { octetsOf } from "./IpAddress.ts"
+
+export const limits = ["dns", "dns-connections", "http", "registration", "login"] as const
+export type Limit = (typeof limits)[number]
+
+export interface Talker {
+  /** `192.0.2.0/24` or `2001:db8:1::/48`. */
+  readonly network: string
+  readonly limit: Limit
+  /** At least so many refusals since this hour and the one before began. */
+  readonly refusals: number
+  /** Unix seconds. */
+  readonly lastAt: number
+}
+
+export interface TopTalkersShape {
+  /** Synchronous, for the refusal paths; `address` is canonical. */
+  readonly refused: (limit: Limit, address: string) => void
+  /** The `count` most refused, most first. */
+  readonly top: (count: number) => ReadonlyArray<Talker>
+}
+
+const capacity = 256
+const hour = 3600
+
+/** `address` cut to its /24 or /48; what is no address is `unknown`. */
+export const networkOf = (address: string): string => {
+  if (!/^[0-9a-f.:]+$/.test(address)) return "unknown"
+  const octets = octetsOf(address)
+  if (octets.length === 4) return `${octets[0]}.${octets[1]}.${octets[2]}.0/24`
+  const group = (at: number) => (((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0)).toString(16)
+  return `${group(0)}:${group(2)}:${group(4)}::/48`
+}
+
+interface Entry {
+  readonly network: string
+  readonly limit: Limit
+  count: number
+  lastAt: number
+}
+
+const make = (now: () => number): TopTalkersShape => {
+  let current = new Map<string, Entry>()
+  let previous = new Map<string, Entry>()
+  let began = now()
+
+  const turn = (at: number): void => {
+    if (at - began < hour) return
+    previous = at - began < 2 * hour ? current : new Map()
+    current = new Map()
+    began = at
+  }
+
+  return {
+    refused: (limit, address) => {
+      const at = now()
+      turn(at)
+      const network = networkOf(address)
+      const key = `${limit} ${network}`
+      const held = current.get(key)
+      if (held !== undefined) {
+        held.count++
+        held.lastAt = at
+      } else if (current.size < capacity) current.set(key, { network, limit, count: 1, lastAt: at })
+      // Everybody pays one; each such round was paid for by as many refusals before it.
+      else for (const [other, entry] of current) if (--entry.count <= 0) current.delete(other)
+    },
+    top: (count) => {
+      turn(now())
+      const sums = new Map<string, Talker>()
+      for (const [key, { count: refusals, lastAt, limit, network }] of [...previous, ...current]) {
+        const sum = sums.get(key)
+        sums.set(key, { network, limit, refusals: refusals + (sum?.refusals ?? 0), lastAt })
+      }
+      return [...sums.values()].sort((a, b) => b.refusals - a.refusals).slice(0, count)
+    }
+  }
+}
+
+/** Without its layer nothing is kept. */
+export class TopTalkers extends Context.Reference<TopTalkers>()("dnsmesh/runtime/TopTalkers", {
+  defaultValue: (): TopTalkersShape => ({ refused: () => {}, top: () => [] })
+}) {
+  static readonly layer = Layer.effect(
+    TopTalkers,
+    Effect.map(Effect.clock, (clock) =>
+      make(() => Math.floor(clock.unsafeCurrentTimeMillis() / 1000))
+    )
+  )
+}
