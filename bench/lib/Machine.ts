@@ -1,5 +1,5 @@
 /** What every benchmark says about where it ran, and how it counts processor time. */
-import { execFileSync, spawn, type ChildProcess } from "node:child_process"
+import { execFileSync, spawn, spawnSync, type ChildProcess } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { cpus, release, totalmem } from "node:os"
 
@@ -9,9 +9,13 @@ export const describeMachine = (): string => {
 }
 
 export const versionOf = (command: string, ...args: ReadonlyArray<string>): string => {
-  const out = execFileSync("sh", ["-c", `${command} ${args.join(" ")} 2>&1 | head -1`], {
-    encoding: "utf8"
-  })
+  const out = execFileSync(
+    "sh",
+    ["-c", `PATH=$PATH:/usr/sbin ${command} ${args.join(" ")} 2>&1 | head -1`],
+    {
+      encoding: "utf8"
+    }
+  )
   return out.trim()
 }
 
@@ -29,25 +33,73 @@ export const cpuSeconds = (pid: number): number => {
 export const residentBytes = (pid: number): number =>
   Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) * 1024
 
+const childrenOf = (pid: number): ReadonlyArray<number> =>
+  execFileSync("sh", ["-c", `pgrep -P ${pid} || true`], { encoding: "utf8" })
+    .split("\n")
+    .filter((line) => line !== "")
+    .map(Number)
+
+/** A process and all below it: NSD works in children, and so does what strace runs. */
+const familyOf = (pid: number): ReadonlyArray<number> => [pid, ...childrenOf(pid).flatMap(familyOf)]
+
+const sumOver = (child: ChildProcess, of: (pid: number) => number): number =>
+  familyOf(child.pid ?? 0).reduce((sum, pid) => sum + of(pid), 0)
+
+/** Processor seconds of a server, its children included. */
+export const cpuOf = (child: ChildProcess): number => sumOver(child, cpuSeconds)
+
+/** Resident MB of a server, its children included. */
+export const residentMb = (child: ChildProcess): number =>
+  Math.round(sumOver(child, residentBytes) / 1e6)
+
+/** Keeps this process, a generator, off the processor of the servers. */
+export const pinSelf = (cpu: number): void => {
+  execFileSync("taskset", ["-a", "-cp", String(cpu), String(process.pid)], { stdio: "ignore" })
+}
+
+export const isInstalled = (command: string): boolean =>
+  spawnSync("sh", ["-c", `PATH=$PATH:/usr/sbin command -v ${command}`]).status === 0
+
+const started = new Set<ChildProcess>()
+
+// A benchmark that fails must not leave its servers behind.
+process.once("exit", () => {
+  for (const child of started)
+    if (child.exitCode === null && child.signalCode === null)
+      for (const pid of familyOf(child.pid ?? 0).toReversed()) process.kill(pid, "SIGKILL")
+})
+
 /** Starts a program on one processor; the generator runs on the other. */
 export const pinned = (
   cpu: number,
   command: string,
   args: ReadonlyArray<string>,
   env: Readonly<Record<string, string>> = {}
-): ChildProcess =>
-  spawn("taskset", ["-c", String(cpu), command, ...args], {
+): ChildProcess => {
+  const child = spawn("taskset", ["-c", String(cpu), command, ...args], {
     env: { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin`, ...env },
     stdio: ["ignore", "ignore", "inherit"]
   })
+  started.add(child)
+  return child
+}
 
 export const stop = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) return resolve()
     child.once("exit", () => resolve())
-    child.kill("SIGTERM")
-    setTimeout(() => child.kill("SIGKILL"), 8000).unref()
+    // strace would go first and leave its program behind; ended itself, the program takes it along.
+    const traced = child.spawnfile === "taskset" && child.spawnargs.includes("strace")
+    const pid = (traced ? childrenOf(child.pid ?? 0).at(0) : child.pid) ?? 0
+    process.kill(pid, "SIGTERM")
+    setTimeout(() => {
+      if (child.exitCode === null && child.signalCode === null) process.kill(pid, "SIGKILL")
+    }, 15_000).unref()
   })
+
+/** What every benchmark prints above its tables. */
+export const heading = (title: string, ...facts: ReadonlyArray<string>): void =>
+  console.log(`\n### ${title}\n\n${[describeMachine(), ...facts].join("; ")}\n`)
 
 export const median = (values: ReadonlyArray<number>): number => {
   const sorted = [...values].sort((a, b) => a - b)

@@ -1,8 +1,8 @@
 /** Our own node as a benchmark runs it: the built program over a database filled beforehand. */
-import { existsSync, mkdtempSync } from "node:fs"
+import { execFileSync, type ChildProcess } from "node:child_process"
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import type { ChildProcess } from "node:child_process"
 import { Effect } from "effect"
 import { unsafeMake } from "../../src/wire/Name.ts"
 import * as SqlRecordStore from "../../src/sql/SqlRecordStore.ts"
@@ -36,40 +36,94 @@ export const database = async (names: number): Promise<string> => {
       )
   })
   await Effect.runPromise(Effect.provide(fill, SqlRecordStore.layerFile(path)))
-  const { writeFileSync } = await import("node:fs")
   writeFileSync(`${path}.complete`, "")
   return path
 }
 
-export const scratch = (): string => mkdtempSync(join(tmpdir(), "dnsmesh-bench-"))
+/** A directory that goes when the benchmark ends. */
+export const scratch = (): string => {
+  const dir = mkdtempSync(join(tmpdir(), "dnsmesh-bench-"))
+  process.on("exit", () => rmSync(dir, { recursive: true, force: true }))
+  return dir
+}
 
-export const startNode = async (
+/** A copy of `database(names)` that a benchmark may write to. */
+export const databaseCopy = async (names: number): Promise<string> => {
+  const path = join(scratch(), "dmp.db")
+  execFileSync("cp", ["--reflink=auto", await database(names), path])
+  return path
+}
+
+/** A disk whose every fsync takes 4 ms more: the program under strace, and only its syncs stop. */
+export const onSlowDisk = (command: string, ...args: ReadonlyArray<string>) =>
+  [
+    "strace",
+    "-f",
+    "--seccomp-bpf",
+    "-o",
+    "/dev/null",
+    "-e",
+    "trace=fsync,fdatasync",
+    "-e",
+    "inject=fsync,fdatasync:delay_exit=4000",
+    command,
+    ...args
+  ] as const
+
+/** Starts our node or a baseline of it, on a slow disk if `slow`. */
+export const pinnedNode = (
   cpu: number,
-  options: {
-    readonly db: string
-    readonly dns: number
-    readonly http: number
-    readonly env?: Record<string, string>
-  }
-): Promise<ChildProcess> => {
-  const child = pinned(cpu, process.execPath, [main, "serve"], {
-    DMP_DB_PATH: options.db,
-    DMP_DOMAIN: zone,
-    DMP_DNS_HOST: "127.0.0.1",
-    DMP_DNS_PORT: String(options.dns),
-    DMP_HTTP_HOST: "127.0.0.1",
-    DMP_HTTP_PORT: String(options.http),
-    DMP_DNS_RATE: "0",
-    DMP_HTTP_RATE: "0",
-    DMP_OPERATOR_TOKEN: "bench-token-0123456789abcdef0123",
-    DMP_LOG_LEVEL: "WARNING",
-    ...options.env
-  })
+  args: ReadonlyArray<string>,
+  options: { readonly slow?: boolean | undefined; readonly env?: Readonly<Record<string, string>> }
+): ChildProcess => {
+  const [command, ...rest] = options.slow
+    ? onSlowDisk(process.execPath, ...args)
+    : [process.execPath, ...args]
+  return pinned(cpu, command, rest, options.env)
+}
+
+export interface NodeOptions {
+  readonly db: string
+  readonly dns: number
+  readonly http: number
+  readonly env?: Record<string, string>
+  readonly slow?: boolean
+}
+
+/** Starts the node without waiting for it. */
+export const spawnNode = (cpu: number, options: NodeOptions): ChildProcess =>
+  pinnedNode(cpu, [main, "serve"], { slow: options.slow, env: settingsOf(options) })
+
+const settingsOf = (options: NodeOptions): Readonly<Record<string, string>> => ({
+  DMP_DB_PATH: options.db,
+  DMP_DOMAIN: zone,
+  DMP_DNS_HOST: "127.0.0.1",
+  DMP_DNS_PORT: String(options.dns),
+  DMP_HTTP_HOST: "127.0.0.1",
+  DMP_HTTP_PORT: String(options.http),
+  DMP_DNS_RATE: "0",
+  DMP_HTTP_RATE: "0",
+  DMP_OPERATOR_TOKEN: "bench-token-0123456789abcdef0123",
+  DMP_LOG_LEVEL: "WARNING",
+  ...options.env
+})
+
+/** Runs one of the node's own commands and gives what it printed as JSON. */
+export const command = (db: string, ...args: ReadonlyArray<string>): unknown =>
+  JSON.parse(
+    execFileSync(process.execPath, [main, ...args, "--json"], {
+      encoding: "utf8",
+      env: { ...process.env, DMP_DB_PATH: db, DMP_DOMAIN: zone }
+    })
+  )
+
+export const startNode = async (cpu: number, options: NodeOptions): Promise<ChildProcess> => {
+  const child = spawnNode(cpu, options)
   await ready(options.http)
   return child
 }
 
-const ready = async (port: number): Promise<void> => {
+export const ready = async (port: number): Promise<void> => {
   for (let attempt = 0; attempt < 600; attempt++) {
     const ok = await fetch(`http://127.0.0.1:${port}/readyz`).then(
       (response) => response.ok,

@@ -7,11 +7,17 @@ import { zone } from "./Workload.ts"
 
 export interface Rival {
   readonly name: string
+  /** What has to be installed; none for Node's own. */
+  readonly program?: string
+  /** What it prints its version at, -V without. */
+  readonly versionFlag?: string
   readonly start: (cpu: number, port: number, dir: string, zoneFile: string) => ChildProcess
 }
 
 export const nsd: Rival = {
   name: "NSD",
+  program: "nsd",
+  versionFlag: "-v",
   start: (cpu, port, dir, zoneFile) => {
     const config = join(dir, "nsd.conf")
     writeFileSync(
@@ -39,6 +45,8 @@ zone:
 
 export const bind: Rival = {
   name: "BIND",
+  program: "named",
+  versionFlag: "-v",
   start: (cpu, port, dir, zoneFile) => {
     const config = join(dir, "named.conf")
     writeFileSync(
@@ -57,6 +65,7 @@ zone "${zone}" { type primary; file "${zoneFile}"; };
 
 export const knot: Rival = {
   name: "Knot",
+  program: "knotd",
   start: (cpu, port, dir, zoneFile) => {
     const config = join(dir, "knot.conf")
     writeFileSync(
