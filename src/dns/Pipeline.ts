@@ -105,9 +105,15 @@ export class Pipeline extends Context.Tag("dnsmesh/dns/Pipeline")<Pipeline, Pipe
         const { address, transport } = exchange
         countOutcome("rate_limited")
         talkers.refused("dns", address)
-        if (verdict === "query" && transport === "udp")
-          if (kernel.knowsCookies || ++limited % slip === 0)
-            return exchange.send(kernel.retry(message, transport))
+        if (transport === "udp") {
+          // What clients send once and never again is always told to come over TCP; twelve
+          // octets go back to whoever it was.
+          const told =
+            verdict === "update" ||
+            (verdict === "query" && kernel.knowsCookies) ||
+            ((verdict === "query" || verdict === "signed") && ++limited % slip === 0)
+          if (told) return exchange.send(kernel.retry(message, transport))
+        }
         countDrop("rate_limited")
         exchange.refuse()
       }

@@ -285,6 +285,25 @@ describe("DnsServer", () => {
       )
   )
 
+  it.live("tells every limited update to come over TCP, for clients never repeat one", () =>
+    serving(
+      (port) =>
+        Effect.gen(function* () {
+          const replies = yield* udp(port, Array(4).fill(update))
+          assert.deepStrictEqual(
+            replies.map((it) => [it.length, decode(it).flag_tc]),
+            [
+              [12, false],
+              [12, true],
+              [12, true],
+              [12, true]
+            ]
+          )
+        }),
+      { rate: 0.001, burst: 1 }
+    )
+  )
+
   it.live("does not limit addresses that are exempt", () =>
     serving(
       (port) =>
