@@ -77,7 +77,7 @@ const object = Schema.decodeUnknownSync(
 )
 
 /** The members of a JSON body. */
-export const members = ({ body }: Answer): Fields => object(body)
+export const members = ({ body }: Pick<Answer, "body">): Fields => object(body)
 /** The text clients print. */
 export const errorOf = (answer: Answer): unknown => members(answer)["error"]
 
