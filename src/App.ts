@@ -5,6 +5,7 @@ import * as Audit from "./auth/Audit.ts"
 import { AuthConfig } from "./auth/AuthConfig.ts"
 import { Challenges } from "./auth/Challenges.ts"
 import { ClaimAuth } from "./auth/ClaimAuth.ts"
+import { TokensChanged } from "./auth/Credentials.ts"
 import * as MemoryTokenStore from "./auth/MemoryTokenStore.ts"
 import * as RecordPolicy from "./auth/RecordPolicy.ts"
 import { Registration } from "./auth/Registration.ts"
@@ -17,6 +18,7 @@ import type { TokenStore } from "./auth/TokenStore.ts"
 import { TsigKeys } from "./auth/TsigKeys.ts"
 import { TsigKeyStore } from "./auth/TsigKeyStore.ts"
 import { UpdateConfig } from "./auth/UpdateConfig.ts"
+import * as Record from "./dmp/Record.ts"
 import * as DnsServer from "./dns/DnsServer.ts"
 import * as HttpsExchange from "./dns/HttpsExchange.ts"
 import * as Notifier from "./dns/Notifier.ts"
@@ -26,12 +28,14 @@ import { SignedExchange } from "./dns/SignedExchange.ts"
 import { SlowPath } from "./dns/SlowPath.ts"
 import { Transfer } from "./dns/Transfer.ts"
 import { UpdateHandler } from "./dns/UpdateHandler.ts"
+import * as Admin from "./http/admin/Admin.ts"
 import { HttpListeners } from "./http/HttpListeners.ts"
 import { HttpServer } from "./http/HttpServer.ts"
 import * as DiskSpace from "./runtime/DiskSpace.ts"
 import * as Logging from "./runtime/Logging.ts"
 import * as ProcessMetrics from "./runtime/ProcessMetrics.ts"
 import { Readiness } from "./runtime/Readiness.ts"
+import { TopTalkers } from "./runtime/TopTalkers.ts"
 import * as Tracing from "./runtime/Tracing.ts"
 import * as Settings from "./Settings.ts"
 import * as ScheduledBackup from "./sql/ScheduledBackup.ts"
@@ -74,14 +78,24 @@ const tsigKeys = Layer.unwrapEffect(
   )
 )
 
+/** What is kept of tokens in memory follows what the operator changes. */
+const tokensChanged = Layer.effect(
+  TokensChanged,
+  Effect.map(TokenCache, ({ refresh }) => refresh)
+)
+
 /** User tokens and registration, where the mode has users. */
 const users = Layer.unwrapEffect(
   Effect.map(AuthConfig, ({ mode }) =>
     mode === "multi-tenant"
-      ? Layer.mergeAll(Tokens.layer, Registration.layer).pipe(
+      ? Layer.mergeAll(Tokens.layer, Registration.layer, tokensChanged).pipe(
           Layer.provide([Audit.Audit.layer, Challenges.layer, TokenCache.layer, tsigKeys])
         )
-      : Layer.mergeAll(TokenAuth.layerRefuseAll, Registration.layerDisabled)
+      : Layer.mergeAll(
+          TokenAuth.layerRefuseAll,
+          Registration.layerDisabled,
+          Layer.succeed(TokensChanged, Effect.void)
+        )
   )
 )
 
@@ -103,7 +117,13 @@ const messages = Pipeline.layer.pipe(
 
 const dns = Layer.mergeAll(DnsServer.layer, Notifier.layer).pipe(Layer.provide(messages))
 
+const dashboard = Admin.layer({
+  kindOf: (octets) => Record.typeOf(octets) ?? "other",
+  version: `${build.version} (${build.commit})`
+})
+
 const http = HttpServer.layer.pipe(
+  Layer.provide(dashboard),
   Layer.provide([users, HttpsExchange.layer]),
   Layer.provide(messages)
 )
@@ -115,7 +135,7 @@ export const layerOver = <A, E, R>(stores: Layer.Layer<Stores | A, E, R>) =>
     Layer.provideMerge(stores),
     // Every address is had before anything is opened, written or started.
     Layer.provideMerge(Layer.mergeAll(DnsServer.DnsListeners.layer, HttpListeners.layer)),
-    Layer.provideMerge(Readiness.layer)
+    Layer.provideMerge(Layer.mergeAll(Readiness.layer, TopTalkers.layer))
   )
 
 /** The databases, on a thread of their own; those that the configuration has no use for stay away. */
