@@ -8,15 +8,19 @@ export interface Done {
   readonly output: string
 }
 
-/** Runs `dnsmesh-node-admin` with the node's environment, to its end. */
-export const admin = (env: Environment, ...args: ReadonlyArray<string>): Effect.Effect<Done> =>
+/** Runs `dnsmesh-node` with these arguments, to its end. */
+export const runNode = (env: Environment, ...args: ReadonlyArray<string>): Effect.Effect<Done> =>
   Effect.scoped(
     Effect.gen(function* () {
-      const program = yield* launch(args, { ...env, DNSMESH_PROGRAM: "dnsmesh-node-admin" })
+      const program = yield* launch(args, env)
       const { code } = yield* program.ended
       return { code, output: program.output() }
     })
   )
+
+/** Runs `dnsmesh-node-admin` with the node's environment. */
+export const admin = (env: Environment, ...args: ReadonlyArray<string>): Effect.Effect<Done> =>
+  runNode({ ...env, DNSMESH_PROGRAM: "dnsmesh-node-admin" }, ...args)
 
 const AuditRow = Schema.Struct({
   ts: Schema.Number,
