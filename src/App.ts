@@ -1,6 +1,6 @@
 /** The node as one layer graph: the only file that chooses implementations. */
 import { dirname } from "node:path"
-import { Effect, Layer } from "effect"
+import { Effect, Layer, Option } from "effect"
 import * as Audit from "./auth/Audit.ts"
 import { AuthConfig } from "./auth/AuthConfig.ts"
 import { Challenges } from "./auth/Challenges.ts"
@@ -31,6 +31,17 @@ import { UpdateHandler } from "./dns/UpdateHandler.ts"
 import * as Admin from "./http/admin/Admin.ts"
 import { HttpListeners } from "./http/HttpListeners.ts"
 import { HttpServer } from "./http/HttpServer.ts"
+import * as PeerFacts from "./http/PeerFacts.ts"
+import { SyncListener } from "./http/SyncListener.ts"
+import * as Cluster from "./peers/Cluster.ts"
+import * as Discovery from "./peers/Discovery.ts"
+import { Gossip } from "./peers/Gossip.ts"
+import { HeartbeatConfig } from "./peers/HeartbeatConfig.ts"
+import { OwnIdentity } from "./peers/OwnIdentity.ts"
+import { PeerClient } from "./peers/PeerClient.ts"
+import { Reload } from "./peers/Reload.ts"
+import { SeenStore } from "./peers/SeenStore.ts"
+import { SyncState } from "./peers/SyncState.ts"
 import * as DiskSpace from "./runtime/DiskSpace.ts"
 import * as Logging from "./runtime/Logging.ts"
 import * as ProcessMetrics from "./runtime/ProcessMetrics.ts"
@@ -39,6 +50,8 @@ import { TopTalkers } from "./runtime/TopTalkers.ts"
 import * as Tracing from "./runtime/Tracing.ts"
 import * as Settings from "./Settings.ts"
 import * as ScheduledBackup from "./sql/ScheduledBackup.ts"
+import * as SqlSeenStore from "./sql/SqlSeenStore.ts"
+import * as SqlSyncState from "./sql/SqlSyncState.ts"
 import * as SqlTokenStore from "./sql/SqlTokenStore.ts"
 import * as SqlTsigKeyStore from "./sql/SqlTsigKeyStore.ts"
 import { StoreThread } from "./sql/StoreThread.ts"
@@ -58,7 +71,7 @@ import { ZoneVersions } from "./zone/ZoneVersions.ts"
 const leastFree = 64 * 2 ** 20
 
 /** What the node keeps. */
-export type Stores = RecordStore | TokenStore | TsigKeyStore
+export type Stores = RecordStore | SeenStore | SyncState | TokenStore | TsigKeyStore
 
 /** The zone in memory over the store, and the one way to change it. */
 const zone = Layer.mergeAll(Publisher.layer, ZoneVersions.layer, Expiry.layer, cleanup()).pipe(
@@ -122,8 +135,28 @@ const dashboard = Admin.layer({
   version: `${build.version} (${build.commit})`
 })
 
+const discovery = Layer.unwrapEffect(
+  Effect.gen(function* () {
+    const { version } = yield* HeartbeatConfig
+    const { claimProvider, updateEnabled } = yield* UpdateConfig
+    const { servedZone } = yield* ZoneConfig
+    return Discovery.layer({
+      version: Option.getOrElse(version, () => build.version),
+      claimProvider: claimProvider && updateEnabled && Option.isSome(servedZone)
+    })
+  })
+)
+
+/** Other nodes: those of the same cluster, and strangers. */
+const peers = Layer.mergeAll(discovery, SyncListener.layer, Reload.layerSignal).pipe(
+  Layer.provideMerge(PeerFacts.layer(build.version)),
+  Layer.provideMerge(Layer.mergeAll(Cluster.layer, Gossip.layer)),
+  Layer.provideMerge(Layer.mergeAll(PeerClient.layer, OwnIdentity.layer, Reload.layer))
+)
+
 const http = HttpServer.layer.pipe(
   Layer.provide(dashboard),
+  Layer.provide(ClaimAuth.layer.pipe(Layer.provide(tsigKeys))),
   Layer.provide([users, HttpsExchange.layer]),
   Layer.provide(messages)
 )
@@ -131,6 +164,7 @@ const http = HttpServer.layer.pipe(
 /** Everything above the stores; tests give it memory stores, `layer` gives it SQL. */
 export const layerOver = <A, E, R>(stores: Layer.Layer<Stores | A, E, R>) =>
   Layer.mergeAll(dns, http, ProcessMetrics.layer(build), StoreReadiness.layer).pipe(
+    Layer.provideMerge(peers),
     Layer.provideMerge(zone),
     Layer.provideMerge(stores),
     // Every address is had before anything is opened, written or started.
@@ -139,8 +173,14 @@ export const layerOver = <A, E, R>(stores: Layer.Layer<Stores | A, E, R>) =>
   )
 
 /** The databases, on a thread of their own; those that the configuration has no use for stay away. */
-const sql = ({ auth, store, update }: Settings.NodeConfig) =>
+const sql = ({ auth, heartbeat, peers, store, update }: Settings.NodeConfig) =>
   Layer.mergeAll(
+    Option.isSome(peers.syncToken)
+      ? StoreThread.host(SqlSyncState.hosted, { path: store.syncDbPath })
+      : SyncState.layerMemory,
+    heartbeat.enabled
+      ? StoreThread.host(SqlSeenStore.hosted, { path: store.heartbeatDbPath })
+      : SeenStore.layerMemory,
     auth.mode === "multi-tenant" || store.tokenDbNamed
       ? StoreThread.host(SqlTokenStore.hosted, { path: store.tokenDbPath })
       : MemoryTokenStore.layer,

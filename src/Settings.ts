@@ -10,6 +10,7 @@ import * as Update from "./auth/UpdateConfig.ts"
 import * as Dns from "./dns/DnsConfig.ts"
 import * as Transfer from "./dns/TransferConfig.ts"
 import * as Http from "./http/HttpConfig.ts"
+import * as Heartbeat from "./peers/HeartbeatConfig.ts"
 import * as Peers from "./peers/PeersConfig.ts"
 import { ConfigMistakes, fromConfigError, type Mistake } from "./runtime/ConfigMistakes.ts"
 import {
@@ -48,6 +49,7 @@ export const areas: ReadonlyArray<Area> = [
   { title: "Registration and tokens", settings: Registration.settings },
   { title: "Publish-side resource caps", settings: PublishLimits.settings },
   { title: "Cluster and peers", settings: Peers.settings },
+  { title: "Heartbeats and discovery", settings: Heartbeat.settings },
   { title: "Lifecycle", settings: Lifecycle.settings },
   { title: "Tracing", settings: Tracing.settings }
 ]
@@ -60,7 +62,6 @@ export const all: ReadonlyArray<Setting<unknown>> = areas.flatMap(({ settings })
 export const outdated: ReadonlyArray<string> = [
   "DMP_CLAIM_MAX_AGE_SECONDS",
   "DMP_HEARTBEAT_GOSSIP_LIMIT",
-  "DMP_HEARTBEAT_RETENTION_HOURS",
   "DMP_HEARTBEAT_SEEN_BURST",
   "DMP_HEARTBEAT_SEEN_RATE_PER_SEC",
   "DMP_HEARTBEAT_SUBMIT_BURST",
@@ -84,6 +85,7 @@ const configs = {
   registration: Registration.config,
   limits: PublishLimits.config,
   peers: Peers.config,
+  heartbeat: Heartbeat.config,
   lifecycle: Lifecycle.config,
   tracing: Tracing.config
 }
@@ -186,6 +188,7 @@ export const layer = (config: NodeConfig) =>
       Context.add(Registration.RegistrationConfig, config.registration),
       Context.add(Limits, config.limits),
       Context.add(Peers.PeersConfig, config.peers),
+      Context.add(Heartbeat.HeartbeatConfig, config.heartbeat),
       Context.add(Lifecycle.LifecycleConfig, config.lifecycle),
       Context.add(Tracing.TracingConfig, config.tracing)
     )

@@ -5,6 +5,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect } from "effect"
 import { adminCommands, runAdmin } from "./cli/admin.ts"
 import * as checkConfig from "./cli/checkConfig.ts"
+import * as cluster from "./cli/cluster.ts"
 import { exitCode, explain } from "./cli/ExitCode.ts"
 import { operationsCommands } from "./cli/operations.ts"
 import * as serve from "./cli/serve.ts"
@@ -15,6 +16,7 @@ const root = Command.make("dnsmesh-node", {}, () => serve.serve).pipe(
   Command.withSubcommands([
     serve.command,
     checkConfig.command,
+    cluster.command,
     ...operationsCommands,
     ...adminCommands
   ])

@@ -2,16 +2,20 @@
 import { Effect } from "effect"
 import { Dashboard } from "./Dashboard.ts"
 import * as DnsQueryHttp from "./DnsQueryHttp.ts"
+import * as LegacyHttp from "./LegacyHttp.ts"
 import * as Pages from "./Pages.ts"
 import * as RecordsHttp from "./RecordsHttp.ts"
 import * as RegistrationHttp from "./RegistrationHttp.ts"
 import type { Route } from "./Route.ts"
+import * as SyncHttp from "./SyncHttp.ts"
 
 /** Needs the services of all of them. */
 export const routes = Effect.all([
   RecordsHttp.route,
   DnsQueryHttp.routes,
   RegistrationHttp.routes,
+  SyncHttp.publicRoutes,
+  LegacyHttp.routes,
   Pages.routes,
   Dashboard
 ]).pipe(Effect.map((all): ReadonlyArray<Route> => all.flat()))

@@ -32,6 +32,7 @@ export interface DataFiles {
   readonly tsig: string
   readonly heartbeats: string
   readonly audit: string
+  readonly sync: string
 }
 
 /** The other databases' default paths: `dmp.db` has `dmp_tokens.db` beside it. */
@@ -42,7 +43,8 @@ export const siblings = (dbPath: string): DataFiles => {
     tokens: sibling("tokens"),
     tsig: sibling("tsig"),
     heartbeats: sibling("heartbeats"),
-    audit: sibling("audit")
+    audit: sibling("audit"),
+    sync: sibling("sync")
   }
 }
 
@@ -52,6 +54,8 @@ export interface StoreConfigShape {
   readonly tsigDbPath: string
   readonly heartbeatDbPath: string
   readonly auditDbPath: string
+  /** What replication remembers: how far it has come with each peer, and what was deleted. */
+  readonly syncDbPath: string
   /** True when the token database was named, which asks for it in every mode. */
   readonly tokenDbNamed: boolean
 }
@@ -65,6 +69,7 @@ export const config: Config.Config<StoreConfigShape> = Setting.all(settings).pip
       tsigDbPath: Option.getOrElse(read.tsigDbPath, () => beside.tsig),
       heartbeatDbPath: Option.getOrElse(read.heartbeatDbPath, () => beside.heartbeats),
       auditDbPath: Option.getOrElse(read.auditDbPath, () => beside.audit),
+      syncDbPath: beside.sync,
       tokenDbNamed: Option.isSome(read.tokenDbPath)
     }
   })

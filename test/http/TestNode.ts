@@ -14,6 +14,11 @@ import { connect, type Socket } from "node:net"
 import { AuthConfig, type AuthConfigShape } from "../../src/auth/AuthConfig.ts"
 import { Registration } from "../../src/auth/Registration.ts"
 import { RegistrationConfig } from "../../src/auth/RegistrationConfig.ts"
+import { ClaimAuth } from "../../src/auth/ClaimAuth.ts"
+import { Gossip } from "../../src/peers/Gossip.ts"
+import { HeartbeatConfig } from "../../src/peers/HeartbeatConfig.ts"
+import { PeersConfig } from "../../src/peers/PeersConfig.ts"
+import { SyncServer } from "../../src/peers/SyncServer.ts"
 import { TokenAuth } from "../../src/auth/TokenAuth.ts"
 import { UpdateConfig } from "../../src/auth/UpdateConfig.ts"
 import { HttpConfig, type HttpConfigShape } from "../../src/http/HttpConfig.ts"
@@ -111,6 +116,12 @@ export const start = (options: Options = {}): Effect.Effect<TestNode, never, Sco
         options.registration ?? Registration.layerDisabled,
         RegistrationConfig.layer,
         UpdateConfig.layer,
+        PeersConfig.layer,
+        HeartbeatConfig.layer,
+        // Only the routes of clusters and of old releases ask these, and both are off.
+        Layer.succeed(ClaimAuth, { judge: () => ({ _tag: "Throttled" }) }),
+        Layer.mock(Gossip, {}),
+        Layer.mock(SyncServer, {}),
         Limits.layer(options.limits),
         Readiness.layer,
         Layer.succeed(HttpConfig, { ...httpDefaults, ...options.http }),

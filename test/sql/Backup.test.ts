@@ -145,6 +145,7 @@ describe("backup", () => {
       tsigDbPath: "/d/k.db",
       heartbeatDbPath: "/d/h.db",
       auditDbPath: "/d/a.db",
+      syncDbPath: "/d/s.db",
       tokenDbNamed: false,
       futureDbPath: "/d/f.db"
     }
@@ -156,6 +157,7 @@ describe("backup", () => {
         "tsig=/d/k.db",
         "heartbeat=/d/h.db",
         "audit=/d/a.db",
+        "sync=/d/s.db",
         "future=/d/f.db"
       ]
     )

@@ -31,6 +31,7 @@ const start = (home: string, keep = 3) =>
           tsigDbPath: join(home, "k.db"),
           heartbeatDbPath: join(home, "h.db"),
           auditDbPath: join(home, "a.db"),
+          syncDbPath: join(home, "s.db"),
           tokenDbNamed: false
         })
       )
