@@ -27,6 +27,7 @@ const packageOf = {
   strace: "strace",
   sqlite3: "sqlite3",
   curl: "curl",
+  openssl: "openssl",
   ip: "iproute2"
 }
 

@@ -1,7 +1,8 @@
 /** Where the DNS door listens and how much it takes in. */
-import { Config, Context, Layer, Option, Redacted } from "effect"
+import { Config, Context, Either, Layer, Option, Redacted } from "effect"
 import * as NetworkSetting from "../runtime/NetworkSetting.ts"
 import * as Setting from "../runtime/Setting.ts"
+import type { TlsFiles } from "./TlsIdentity.ts"
 
 // It has to fit a character-string, and a small datagram beside everything else.
 const shortText = {
@@ -55,6 +56,17 @@ export const settings = {
     about: "What version.bind in class CH is told; unset, the question is refused.",
     ...shortText
   }),
+  tlsCertificate: Setting.optionalPath("DMP_DNS_TLS_CERT", {
+    about:
+      "Certificate chain for DNS over TLS, PEM. With it and DMP_DNS_TLS_KEY the node answers there too; renewed files are noticed."
+  }),
+  tlsKey: Setting.optionalPath("DMP_DNS_TLS_KEY", {
+    about: "Private key of DMP_DNS_TLS_CERT, PEM."
+  }),
+  tlsPort: NetworkSetting.port("DMP_DNS_TLS_PORT", {
+    about: "Port of DNS over TLS.",
+    default: 853
+  }),
   maxConcurrency: Setting.integer("DMP_DNS_MAX_CONCURRENCY", {
     ...count,
     about: "Messages being worked on at once, UDP and TCP together; more are shed and counted.",
@@ -106,6 +118,9 @@ export interface DnsConfigShape {
   readonly cookieSecrets: ReadonlyArray<Redacted.Redacted<string>>
   readonly nsid: Option.Option<string>
   readonly version: Option.Option<string>
+  /** Paths; without them there is no DNS over TLS. */
+  readonly tls?: Option.Option<TlsFiles>
+  readonly tlsPort?: number
   readonly maxConcurrency: number
   /** Octets. */
   readonly udpPayload: number
@@ -118,6 +133,13 @@ export interface DnsConfigShape {
 }
 
 export const config: Config.Config<DnsConfigShape> = Setting.all(settings).pipe(
+  Config.mapOrFail(({ tlsCertificate, tlsKey, ...read }) =>
+    Option.isSome(tlsCertificate) === Option.isSome(tlsKey)
+      ? Either.right({ ...read, tls: Option.all({ certificate: tlsCertificate, key: tlsKey }) })
+      : Either.left(
+          Setting.mistake("DMP_DNS_TLS_CERT", "needs DMP_DNS_TLS_KEY beside it, or neither")
+        )
+  ),
   Config.map((read) => ({
     ...read,
     cookieSecrets: Option.getOrElse(read.cookieSecrets, () => []),

@@ -22,7 +22,7 @@ const outcomes = [
 ] as const
 
 const drops = ["response", "shed", "rate_limited", "send_error", "connection_cap"] as const
-const transports = ["udp", "tcp", "https"] as const satisfies ReadonlyArray<Transport>
+const transports = ["udp", "tcp", "tls", "https"] as const satisfies ReadonlyArray<Transport>
 
 export type DropReason = (typeof drops)[number]
 

@@ -3,7 +3,7 @@
  * steps, so that the node has every address it needs before it does anything else.
  */
 import { isIPv6 } from "node:net"
-import { Context, Effect, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, Option, type Scope } from "effect"
 import { DnsConfig } from "./DnsConfig.ts"
 import { Pipeline, type PipelineShape } from "./Pipeline.ts"
 import * as TcpServer from "./TcpServer.ts"
@@ -24,6 +24,8 @@ export class DnsListeners extends Context.Tag("dnsmesh/dns/DnsListeners")<
   DnsListeners,
   {
     readonly bound: ReadonlyArray<Bound>
+    /** Those of DNS over TLS. */
+    readonly boundTls: ReadonlyArray<Bound>
     readonly serve: (pipeline: PipelineShape) => Effect.Effect<void, never, Scope.Scope>
   }
 >() {
@@ -48,12 +50,24 @@ export class DnsListeners extends Context.Tag("dnsmesh/dns/DnsListeners")<
       })
       // A port the kernel has chosen for one socket may be taken for the next.
       const listeners = yield* Effect.retry(bindAll, { times: config.port === 0 ? 8 : 0 })
+      const overTls = yield* Option.match(config.tls ?? Option.none(), {
+        onNone: () => Effect.succeed([]),
+        onSome: (files) =>
+          Effect.forEach(config.hosts, (host) => {
+            const endpoint = { host, port: config.tlsPort ?? 0, ipv6Only: isIPv6(host) && hasIpv4 }
+            return Effect.map(TcpServer.bindTls(endpoint, files, config, count), (tls) => ({
+              host,
+              tls
+            }))
+          })
+      })
       return DnsListeners.of({
         bound: listeners.map(({ host, port }) => ({ host, port })),
+        boundTls: overTls.map(({ host, tls }) => ({ host, port: tls.port })),
         serve: (pipeline) =>
           Effect.forEach(
-            listeners,
-            ({ udp, tcp }) => Effect.zipRight(tcp.serve(pipeline), udp.serve(pipeline)),
+            [...listeners.flatMap(({ udp, tcp }) => [tcp, udp]), ...overTls.map(({ tls }) => tls)],
+            (listener) => listener.serve(pipeline),
             { discard: true }
           )
       })
@@ -77,6 +91,9 @@ export const layer = Layer.scopedDiscard(
     yield* listeners.serve(pipeline)
     yield* Effect.forEach(listeners.bound, ({ host, port }) =>
       Effect.logInfo(`DNS listening on ${host}:${port}/udp+tcp`)
+    )
+    yield* Effect.forEach(listeners.boundTls, ({ host, port }) =>
+      Effect.logInfo(`DNS listening on ${host}:${port}/tls`)
     )
   }).pipe(Effect.annotateLogs({ logger: "dmp.server.dns_server" }))
 )

@@ -1,8 +1,12 @@
 /** One message and the way back to who sent it, whatever transport it came by. */
 import type { Effect } from "effect"
 
-/** `https` is DNS over HTTPS (RFC 8484): to sizes it is what TCP is. */
-export type Transport = "udp" | "tcp" | "https"
+/** `tls` is RFC 7858, `https` RFC 8484: to sizes both are what TCP is. */
+export type Transport = "udp" | "tcp" | "tls" | "https"
+
+/** True where one message may get several in reply, on a connection that stays. */
+export const isStream = (transport: Transport): boolean =>
+  transport === "tcp" || transport === "tls"
 
 export interface Exchange {
   /** Canonical source address. */

@@ -50,6 +50,7 @@ export class Pipeline extends Context.Tag("dnsmesh/dns/Pipeline")<Pipeline, Pipe
       const limiters: Readonly<Record<Transport, RateLimiter.RateLimiter>> = {
         udp,
         tcp,
+        tls: tcp,
         https: tcp
       }
       const exempt =

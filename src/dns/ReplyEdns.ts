@@ -7,7 +7,7 @@ import { ednsOption } from "../wire/Codes.ts"
 import type { QueryReader } from "../wire/Query.ts"
 import type { ReplyWriter } from "../wire/ReplyWriter.ts"
 import { Cookies, type CookieVerdict } from "./Cookies.ts"
-import type { Transport } from "./Exchange.ts"
+import { isStream, type Transport } from "./Exchange.ts"
 
 export const noOptions: Buffer = Buffer.alloc(0)
 
@@ -85,12 +85,12 @@ export class ReplyEdns {
     this.#padded = false
     if (!reader.edns) return
     // On a connection that can be read by others, padding hides nothing.
-    this.#padded = transport === "https" && reader.wantsPadding
+    this.#padded = (transport === "https" || transport === "tls") && reader.wantsPadding
     if (this.#cookie !== "none" && this.#cookies !== undefined)
       this.#options = this.#cookies.option(query, reader, this.#address, this.#cookie)
     if (reader.wantsNsid) this.#options = Buffer.concat([this.#options, this.#nsid])
     // RFC 7828 §3.3.2: ignored over UDP.
-    if (reader.wantsKeepalive && transport === "tcp")
+    if (reader.wantsKeepalive && isStream(transport))
       this.#options = Buffer.concat([this.#options, this.#keepalive])
   }
 

@@ -21,7 +21,7 @@ export interface Deadlines {
 
 export class TcpConnection implements Exchange {
   readonly #socket: Socket
-  readonly transport = "tcp"
+  readonly transport: "tcp" | "tls"
   readonly address: string
   readonly writable: Effect.Effect<void>
   readonly #pipeline: PipelineShape
@@ -34,8 +34,15 @@ export class TcpConnection implements Exchange {
   #stalledSince: number | undefined
   #ending = false
 
-  constructor(socket: Socket, address: string, pipeline: PipelineShape, now: () => number) {
+  constructor(
+    socket: Socket,
+    transport: "tcp" | "tls",
+    address: string,
+    pipeline: PipelineShape,
+    now: () => number
+  ) {
     this.#socket = socket
+    this.transport = transport
     this.address = address
     this.writable = Effect.async<void>((resume) => {
       if (!socket.writableNeedDrain || socket.destroyed) return resume(Effect.void)

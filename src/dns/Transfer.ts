@@ -16,7 +16,7 @@ import { AnswerIndex } from "../zone/AnswerIndex.ts"
 import { ServedZones, soaRdata, type ServedZone, zoneOf } from "../zone/ServedZones.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
 import { ZoneVersions } from "../zone/ZoneVersions.ts"
-import type { Exchange } from "./Exchange.ts"
+import { type Exchange, isStream } from "./Exchange.ts"
 import { TransferConfig } from "./TransferConfig.ts"
 import { TransferMessages } from "./TransferMessages.ts"
 
@@ -129,7 +129,7 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
         const soa = (at: number) =>
           keep(messages.add(zone.apex, rrType.SOA, zone.soa.ttl, soaRdata(zone, at)))
         soa(serial)
-        if (since.length > 0 && exchange.transport === "tcp") {
+        if (since.length > 0 && isStream(exchange.transport)) {
           for (const version of since) {
             for (const [at, changes] of [
               [version.from, version.removed],
@@ -174,13 +174,13 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
             return "formerr"
           }
           if (yield* differences(query, zone, known, exchange, sign)) return "noerror"
-          if (exchange.transport !== "tcp") {
+          if (!isStream(exchange.transport)) {
             const at = new TransferMessages(query.bytes, query.questionsEnd, zone, dnsTtl)
             at.add(zone.apex, rrType.SOA, zone.soa.ttl, soaRdata(zone, versions.serial()))
             exchange.send(sign(at.take(), yield* seconds))
             return "noerror"
           }
-        } else if (exchange.transport !== "tcp") {
+        } else if (!isStream(exchange.transport)) {
           // RFC 5936 §4.2: there is no AXFR over UDP, nor where a reply is one message.
           refuse(rcode.FORMERR)
           return "formerr"
