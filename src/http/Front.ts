@@ -16,6 +16,7 @@ import {
   Runtime
 } from "effect"
 import { Readiness } from "../runtime/Readiness.ts"
+import { networkOf } from "../runtime/TopTalkers.ts"
 import { TrustedProxies } from "../runtime/TrustedProxies.ts"
 import { ServedApi } from "./Api.ts"
 import { ApiApp } from "./ApiApp.ts"
@@ -105,7 +106,14 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
           if (logsAccess)
             runFork(
               Effect.logDebug(`${client.address} "${method} ${request.url}" ${status}`).pipe(
-                Effect.annotateLogs({ request_id: id, seconds: took })
+                Effect.annotateLogs({
+                  request_id: id,
+                  route: template,
+                  method,
+                  status,
+                  seconds: took,
+                  network: networkOf(client.address)
+                })
               )
             )
         })

@@ -1,5 +1,6 @@
 /** Gauges read when somebody scrapes, not kept up to date in between. */
 import { Clock, Effect, Metric } from "effect"
+import { Readiness } from "../runtime/Readiness.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
 import { RecordStore } from "../zone/RecordStore.ts"
 
@@ -14,13 +15,19 @@ const expiredRows = Metric.gauge("dmp_store_expired_rows", {
   description: "Rows whose lifetime is over and which no sweep has removed yet"
 })
 
+const readyNow = Metric.gauge("dmp_ready", {
+  description: "1 while the node should be sent work, as /readyz says, else 0"
+})
+
 /** Reads them now. A store in trouble leaves its gauges as they were; that it is, others show. */
 export const refresh = Effect.gen(function* () {
   const store = yield* RecordStore
   const zone = yield* AnswerIndex
-  for (const gauge of [records, databaseBytes, walBytes, expiredRows]) gauge.register()
+  const readiness = yield* Readiness
+  for (const gauge of [readyNow, records, databaseBytes, walBytes, expiredRows]) gauge.register()
   return Effect.gen(function* () {
     yield* Metric.set(records, zone.valueCount)
+    yield* Metric.set(readyNow, (yield* readiness.report).ready ? 1 : 0)
     const usage = yield* store.usage(Math.floor((yield* Clock.currentTimeMillis) / 1000))
     yield* Metric.set(databaseBytes, usage.databaseBytes)
     yield* Metric.set(walBytes, usage.walBytes)

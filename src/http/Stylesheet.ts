@@ -14,7 +14,7 @@ a { color: var(--accent) }
 h1, h2, h3 { line-height: 1.2 }
 code, pre { font-family: ui-monospace, monospace; font-size: .9em; overflow-wrap: anywhere }
 pre { overflow-x: auto; padding: .75rem; background: var(--panel); border: 1px solid var(--line); border-radius: .4rem }
-pre code { overflow-wrap: normal }
+pre code { font-size: 1em; overflow-wrap: normal }
 table { border-collapse: collapse; width: 100% }
 caption { text-align: left; color: var(--soft); padding-bottom: .25rem }
 th, td { text-align: left; vertical-align: top; padding: .3rem .75rem .3rem 0; border-top: 1px solid var(--line) }

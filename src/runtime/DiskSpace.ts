@@ -1,5 +1,5 @@
 /** The node is ready only while the disk under its data has room for more. */
-import { Effect, Layer, Option } from "effect"
+import { Effect, Layer, Metric, Option } from "effect"
 import { statfs } from "node:fs/promises"
 import { Readiness } from "./Readiness.ts"
 
@@ -13,12 +13,23 @@ export interface DiskSpaceOptions {
 const freshness = "5 seconds"
 const mebi = 1024 * 1024
 
-/** Octets free at `path`, or nothing where the system does not say. */
+const freeBytes = Metric.gauge("dmp_disk_free_bytes", {
+  description: "Room on the disk under the databases that the node may still use, in bytes"
+})
+const sizeBytes = Metric.gauge("dmp_disk_size_bytes", {
+  description: "Size of the disk under the databases, in bytes"
+})
+
+/** Octets free at `path`, or nothing where the system does not say; the gauges follow. */
 const freeAt = (path: string): Effect.Effect<Option.Option<number>> =>
   Effect.option(
     Effect.map(
       Effect.tryPromise(() => statfs(path)),
-      ({ bavail, bsize }) => bavail * bsize
+      ({ bavail, blocks, bsize }) => {
+        freeBytes.unsafeUpdate(bavail * bsize, [])
+        sizeBytes.unsafeUpdate(blocks * bsize, [])
+        return bavail * bsize
+      }
     )
   )
 

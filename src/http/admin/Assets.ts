@@ -16,7 +16,8 @@ h1 { font-size: 1.5rem; margin: 1.25rem 0 .75rem }
 h2 { font-size: 1.1rem; margin: 0 0 .5rem }
 main:focus { outline: none }
 .grid { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)) }
-.tiles { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); margin: 0 0 1rem; padding: 0; list-style: none }
+.tiles { display: grid; gap: .75rem; grid-template-columns: repeat(4, minmax(0, 1fr)); margin: 0 0 1rem; padding: 0; list-style: none }
+@media (max-width: 50rem) { .tiles { grid-template-columns: repeat(2, minmax(0, 1fr)) } }
 .tiles li, .panel { background: var(--panel); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem .9rem; min-width: 0 }
 .panel { margin: 0 0 1rem }
 .grid .panel { margin: 0 }
@@ -35,6 +36,8 @@ progress { width: 100%; height: .6rem; accent-color: var(--mark); min-width: 5re
 .secret { font-size: 1rem; user-select: all }
 form.stack { display: grid; gap: .4rem; max-width: 30rem }
 form.fields { display: grid; gap: .6rem .9rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 13rem), 1fr)); align-items: end }
+form.fields button { justify-self: start }
+dd { margin: 0 0 .5rem }
 form.fields div { display: grid; gap: .2rem; min-width: 0 }
 label { color: var(--soft); font-size: .9rem }
 input { font: inherit; width: 100%; min-height: 2.5rem; padding: .35rem .6rem; color: inherit; background: var(--ground); border: 1px solid var(--soft); border-radius: .4rem }

@@ -29,7 +29,7 @@ const tiles = (live: Snapshot): Html =>
         ["database", "database"],
         ["wal", "write-ahead log"],
         ["uptime", "since the start"],
-        ["lag", "event loop, 99 %"]
+        ["lag", "event loop lag, p99"]
       ] as const
     ).map(([name, label]) => html`<li>${value(live, name)}<span>${label}</span></li> `)}
   </ul>`
@@ -55,7 +55,7 @@ const chart = (live: Snapshot, name: string, title: string): Html => {
 const latencies = (live: Snapshot): Html =>
   table(
     "Latency over the last five minutes",
-    ["", "50 %", "95 %", "99 %"],
+    ["Door", "p50", "p95", "p99"],
     [
       ["DNS", cell(live, "dns.p50"), cell(live, "dns.p95"), cell(live, "dns.p99")],
       ["HTTP", cell(live, "http.p50"), cell(live, "http.p95"), cell(live, "http.p99")]
@@ -108,7 +108,7 @@ const endings = ({ endings, values }: Census): Html =>
     ? html``
     : table(
         "When they expire",
-        ["", "Records", "Share"],
+        ["Ends", "Records", "Share"],
         endings
           .filter(({ values: count }) => count > 0)
           .map(({ values: count, within: seconds }) => [
@@ -121,7 +121,7 @@ const endings = ({ endings, values }: Census): Html =>
 
 export const render = ({ census, live, version }: Overview): Html =>
   html`<p class="soft">
-      <strong class="good" data-live="ready">${live.texts["ready"] ?? ""}</strong>
+      <strong data-live="ready">${live.texts["ready"] ?? ""}</strong>
       · <span data-live="checks">${live.texts["checks"] ?? ""}</span> · version ${version} ·
       <span id="live-state" role="status"></span>
     </p>
