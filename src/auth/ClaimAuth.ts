@@ -11,6 +11,7 @@ import * as RateLimiter from "../runtime/RateLimiter.ts"
 import type { Name } from "../wire/Name.ts"
 import { Limits, ttlBroken } from "../zone/Limits.ts"
 import type { TxtRecord } from "../zone/TxtRecord.ts"
+import * as PublishedMailboxes from "./PublishedMailboxes.ts"
 import { TsigKeys } from "./TsigKeys.ts"
 import { UpdateConfig } from "./UpdateConfig.ts"
 
@@ -56,7 +57,7 @@ export class ClaimAuth extends Context.Tag("dnsmesh/auth/ClaimAuth")<
     readonly judge: (request: ClaimRequest) => ClaimVerdict
   }
 >() {
-  static readonly layer = Layer.effect(
+  static readonly layer = Layer.scoped(
     ClaimAuth,
     Effect.gen(function* () {
       const config = yield* UpdateConfig
@@ -75,6 +76,10 @@ export class ClaimAuth extends Context.Tag("dnsmesh/auth/ClaimAuth")<
         maxKeys: 1
       })
       const open = config.updateEnabled && (config.claimProvider || config.receiverClaims)
+      const published =
+        open && !config.claimProvider ? yield* PublishedMailboxes.make : PublishedMailboxes.none
+      const isRecipient = (mailbox: string, zone: Name, now: number): boolean =>
+        config.claimProvider || published.has(mailbox) || keys.isRecipient(mailbox, zone, now)
 
       /** Everything that costs no signature check. */
       const candidate = (
@@ -84,8 +89,7 @@ export class ClaimAuth extends Context.Tag("dnsmesh/auth/ClaimAuth")<
       ): Either.Either<Candidate, string> => {
         const name = OwnerName.recognise(record.owner)
         if (name._tag !== "Claim" || name.zone !== zone) return Either.left("no claim name")
-        if (!config.claimProvider && !keys.isRecipient(name.mailbox, zone, now))
-          return Either.left("recipient is not registered")
+        if (!isRecipient(name.mailbox, zone, now)) return Either.left("recipient is not registered")
         // What was asked for counts, as for every writer, not what it will be cut to.
         if (ttlBroken(limits, record.ttl) !== undefined) return Either.left("TTL is too long")
         return Either.mapLeft(Claim.parse(record.value), (fault) => fault.reason).pipe(

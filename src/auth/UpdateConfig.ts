@@ -1,6 +1,7 @@
 /** What DNS UPDATE takes, from whom, and how much of it. */
 import { Config, Context, Layer, Option, type Redacted } from "effect"
 import * as Setting from "../runtime/Setting.ts"
+import { settings as authSettings } from "./AuthConfig.ts"
 import type { ScopeWidth } from "./NameScope.ts"
 import * as TsigSeal from "./TsigSeal.ts"
 
@@ -36,13 +37,14 @@ export const settings = {
     accepts: "64 hex digits, as `openssl rand -hex 32` prints them",
     parse: (text) => Option.as(TsigSeal.parseKey(text), text)
   }),
-  claimProvider: Setting.boolean("DMP_CLAIM_PROVIDER", {
+  claimProvider: Setting.optionalBoolean("DMP_CLAIM_PROVIDER", {
     about: "Takes unsigned claims for everybody in the served zone.",
-    default: true
+    defaultText: "(off in multi-tenant mode, else on)"
   }),
-  receiverClaims: Setting.boolean("DMP_RECEIVER_CLAIM_NOTIFICATIONS", {
-    about: "Takes unsigned claims for registered users where DMP_CLAIM_PROVIDER is off.",
-    default: false
+  receiverClaims: Setting.optionalBoolean("DMP_RECEIVER_CLAIM_NOTIFICATIONS", {
+    about:
+      "Takes unsigned claims for this node's own users where DMP_CLAIM_PROVIDER is off: for holders of TSIG keys with a mailbox, and for whom the node holds an identity.",
+    defaultText: "(on in multi-tenant mode unless DMP_CLAIM_PROVIDER is set, else off)"
   }),
   claimMaxTtl: Setting.integer("DMP_CLAIM_MAX_TTL", {
     about: "Longest life of an unsigned claim, in seconds; 0 leaves it to the claim's own end.",
@@ -76,7 +78,7 @@ export interface UpdateConfigShape {
   readonly keyBurst: number
   /** Claims for everybody. */
   readonly claimProvider: boolean
-  /** Claims for registered recipients. */
+  /** Claims for this node's own users. */
   readonly receiverClaims: boolean
   /** Seconds; 0 means no cap of our own. */
   readonly claimMaxTtl: number
@@ -88,9 +90,23 @@ export interface UpdateConfigShape {
   readonly sealKey: Option.Option<Redacted.Redacted<string>>
 }
 
-export const config: Config.Config<UpdateConfigShape> = Setting.all(settings).pipe(
-  Config.map(({ looseScope, tightScope, ...read }) => ({
+/** A node of strangers takes claims for its own users alone, unless told otherwise. */
+const claimRoles = (
+  provider: Option.Option<boolean>,
+  receiver: Option.Option<boolean>,
+  multiTenant: boolean
+) => ({
+  claimProvider: Option.getOrElse(provider, () => !multiTenant),
+  receiverClaims: Option.getOrElse(receiver, () => multiTenant && Option.isNone(provider))
+})
+
+export const config: Config.Config<UpdateConfigShape> = Config.all([
+  Setting.all(settings),
+  authSettings.mode.config
+]).pipe(
+  Config.map(([{ claimProvider, looseScope, receiverClaims, tightScope, ...read }, mode]) => ({
     ...read,
+    ...claimRoles(claimProvider, receiverClaims, Option.contains(mode, "multi-tenant")),
     scopeWidth: looseScope
       ? ("loose" as const)
       : tightScope

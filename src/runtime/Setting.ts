@@ -137,6 +137,8 @@ export const number = (name: string, options: Described & Range): Setting<number
 export const seconds = (name: string, options: Described & Range): Setting<number> =>
   ranged(name, options, "a number of seconds", decimalGrammar)
 
+const eitherWay = "one of 1, true, yes, on, 0, false, no, off"
+
 const booleans: Readonly<Record<string, boolean>> = {
   1: true,
   true: true,
@@ -148,15 +150,18 @@ const booleans: Readonly<Record<string, boolean>> = {
   off: false
 }
 
+const toBoolean = (value: string): Option.Option<boolean> =>
+  Record.get(booleans, value.toLowerCase())
+
 export const boolean = (
   name: string,
   options: Described & { readonly default: boolean }
 ): Setting<boolean> =>
   parsed(name, {
     ...options,
-    accepts: "one of 1, true, yes, on, 0, false, no, off",
+    accepts: eitherWay,
     defaultText: options.defaultText ?? (options.default ? "on" : "off"),
-    parse: (value) => Record.get(booleans, value.toLowerCase()),
+    parse: toBoolean,
     fallback: () => options.default
   })
 
@@ -191,6 +196,13 @@ const orNone = <A>(
   })
 
 export { orNone as optional }
+
+/** On, off, or left to what else is set. */
+export const optionalBoolean = (
+  name: string,
+  options: Described
+): Setting<Option.Option<boolean>> =>
+  orNone(name, { ...options, accepts: eitherWay, parse: toBoolean })
 
 /** One of `values`, in any case, or nothing. */
 export const optionalLiteral = <const L extends string>(

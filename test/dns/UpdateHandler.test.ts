@@ -5,6 +5,8 @@ import { TsigKeyStore } from "../../src/auth/TsigKeyStore.ts"
 import { UpdateHandler } from "../../src/dns/UpdateHandler.ts"
 import { flag, rcode, rrClass, type } from "../../src/wire/Codes.ts"
 import { encodeTxt } from "../../src/wire/TxtData.ts"
+import * as OwnerName from "../../src/dmp/OwnerName.ts"
+import * as Samples from "../dmp/samples.ts"
 import * as M from "../wire/messages.ts"
 import * as H from "./UpdateHarness.ts"
 
@@ -579,9 +581,26 @@ describe("an unsigned UPDATE", () => {
     )
   )
 
+  it.effect("with a claim reaches whom the node holds an identity of, while it does", () =>
+    over(
+      { env: { DMP_AUTH_MODE: "multi-tenant" }, keys: [H.loose] },
+      Effect.gen(function* () {
+        const mailbox = OwnerName.mailboxOf(Samples.identity.x25519Pk)
+        const claim = adding(H.claim(), H.claimName(3, mailbox))
+        const rcodes = () => Effect.map(H.send(claim), (answer) => answer.rcode)
+        assert.strictEqual(yield* rcodes(), "REFUSED")
+        const identity = adding(Samples.samples.identity, H.identity)
+        yield* H.send(identity, { key: H.loose })
+        assert.strictEqual(yield* rcodes(), "NOERROR")
+        yield* H.send(changing(M.deleteRrset(H.identity)), { key: H.loose })
+        assert.strictEqual(yield* rcodes(), "REFUSED")
+      })
+    )
+  )
+
   it.effect("with a claim is REFUSED by a node without a claim role", () =>
     over(
-      { env: { DMP_CLAIM_PROVIDER: "0" } },
+      { env: { DMP_CLAIM_PROVIDER: "0", DMP_AUTH_MODE: "multi-tenant" } },
       Effect.map(H.send(adding(H.claim(), H.claimName())), ({ rcode: code }) =>
         assert.strictEqual(code, "REFUSED")
       )
