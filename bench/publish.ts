@@ -8,15 +8,8 @@
  */
 import { join } from "node:path"
 import type { ChildProcess } from "node:child_process"
-import { cpuOf, heading, pinSelf, stop, table } from "./lib/Machine.ts"
-import {
-  command,
-  databaseCopy,
-  pinnedNode,
-  ready,
-  spawnNode,
-  token as operatorToken
-} from "./lib/Node.ts"
+import { cpuOf, heading, pinned, pinSelf, stop, table } from "./lib/Machine.ts"
+import { command, databaseCopy, ready, spawnNode, token as operatorToken } from "./lib/Node.ts"
 import { options } from "./lib/Options.ts"
 import { publishing } from "./lib/Publishing.ts"
 import { interleaved, times } from "./lib/Rounds.ts"
@@ -29,7 +22,9 @@ const basePort = 15_400
 pinSelf(1)
 
 const bare = async (mode: "turn" | "request", port: number): Promise<ChildProcess> =>
-  pinnedNode(0, [bareServer, mode, String(port), await databaseCopy(given.names)], { slow })
+  pinned(0, process.execPath, [bareServer, mode, String(port), await databaseCopy(given.names)], {
+    slow
+  })
 
 // The node makes the database that the command then puts a token in.
 const nodeDatabase = await databaseCopy(given.names)

@@ -1,7 +1,7 @@
 /** Our node and its peers over the same zone, side by side on the servers' processor. */
 import { join } from "node:path"
 import type { ChildProcess } from "node:child_process"
-import { isInstalled, sleep, versionOf } from "./Machine.ts"
+import { isInstalled, running, sleep, versionOf } from "./Machine.ts"
 import { database, scratch, startNode } from "./Node.ts"
 import type { Rival } from "./Rivals.ts"
 import { type Mix, queries, writeQueries, writeZone } from "./Workload.ts"
@@ -52,7 +52,7 @@ export const startServers = async (options: {
     dns: basePort,
     http: basePort + 100
   })
-  const servers = [
+  const started = [
     { name: "dnsmesh-node", port: basePort, child: node },
     ...rivals.map((rival, i) => {
       const port = basePort + 1 + i
@@ -60,5 +60,5 @@ export const startServers = async (options: {
     })
   ]
   await sleep(3000)
-  return { servers, queryFile, versions: versionsOf(rivals) }
+  return { servers: running(started), queryFile, versions: versionsOf(rivals) }
 }

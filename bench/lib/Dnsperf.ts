@@ -43,6 +43,8 @@ export const dnsperf = async (asking: Asking): Promise<Answered> => {
     ...["-q", String(asking.outstanding ?? (rate === undefined ? 100 : 10_000))],
     ...(rate === undefined ? [] : ["-Q", String(rate), "-v"])
   ])
+  const codes = /Response codes:\s+(.*)/.exec(out)?.[1] ?? ""
+  if (/SERVFAIL|REFUSED|FORMERR|NOTIMP/.test(codes)) console.error(`port ${port}: ${codes}`)
   const times = [...out.matchAll(/^> (?:NOERROR|NXDOMAIN) .* ([\d.]+)$/gm)].map(
     ([, seconds]) => Number(seconds) * 1e6
   )

@@ -11,7 +11,10 @@ export const describeMachine = (): string => {
 export const versionOf = (command: string, ...args: ReadonlyArray<string>): string => {
   const out = execFileSync(
     "sh",
-    ["-c", `PATH=$PATH:/usr/sbin ${command} ${args.join(" ")} 2>&1 | head -1`],
+    [
+      "-c",
+      `PATH=$PATH:/usr/sbin ${command} ${args.join(" ")} 2>&1 | head -1 | sed "s/^[A-Z][a-z]* [0-9]* [0-9:]* //"`
+    ],
     {
       encoding: "utf8"
     }
@@ -69,14 +72,27 @@ process.once("exit", () => {
       for (const pid of familyOf(child.pid ?? 0).toReversed()) process.kill(pid, "SIGKILL")
 })
 
+export interface PinnedOptions {
+  readonly env?: Readonly<Record<string, string>>
+  /** On a disk whose every fsync takes 4 ms more: under strace, which stops only those. */
+  readonly slow?: boolean
+}
+
+const slowDisk: ReadonlyArray<string> = [
+  ...["strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"],
+  ...["-e", "inject=fsync,fdatasync:delay_exit=4000"]
+]
+
 /** Starts a program on one processor; the generator runs on the other. */
 export const pinned = (
   cpu: number,
   command: string,
   args: ReadonlyArray<string>,
-  env: Readonly<Record<string, string>> = {}
+  options: PinnedOptions = {}
 ): ChildProcess => {
-  const child = spawn("taskset", ["-c", String(cpu), command, ...args], {
+  const { env = {}, slow = false } = options
+  const traced = slow ? slowDisk : []
+  const child = spawn("taskset", ["-c", String(cpu), ...traced, command, ...args], {
     env: { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin`, ...env },
     stdio: ["ignore", "ignore", "inherit"]
   })
@@ -100,6 +116,16 @@ export const stop = (child: ChildProcess): Promise<void> =>
 /** What every benchmark prints above its tables. */
 export const heading = (title: string, ...facts: ReadonlyArray<string>): void =>
   console.log(`\n### ${title}\n\n${[describeMachine(), ...facts].join("; ")}\n`)
+
+/** Those of `servers` that are still there; says which are not. */
+export const running = <S extends { readonly name: string; readonly child: ChildProcess }>(
+  servers: ReadonlyArray<S>
+): ReadonlyArray<S> =>
+  servers.filter(({ child, name }) => {
+    if (child.exitCode === null && child.signalCode === null) return true
+    console.error(`SKIPPED: ${name} did not start`)
+    return false
+  })
 
 export const median = (values: ReadonlyArray<number>): number => {
   const sorted = [...values].sort((a, b) => a - b)

@@ -54,34 +54,6 @@ export const databaseCopy = async (names: number): Promise<string> => {
   return path
 }
 
-/** A disk whose every fsync takes 4 ms more: the program under strace, and only its syncs stop. */
-export const onSlowDisk = (command: string, ...args: ReadonlyArray<string>) =>
-  [
-    "strace",
-    "-f",
-    "--seccomp-bpf",
-    "-o",
-    "/dev/null",
-    "-e",
-    "trace=fsync,fdatasync",
-    "-e",
-    "inject=fsync,fdatasync:delay_exit=4000",
-    command,
-    ...args
-  ] as const
-
-/** Starts our node or a baseline of it, on a slow disk if `slow`. */
-export const pinnedNode = (
-  cpu: number,
-  args: ReadonlyArray<string>,
-  options: { readonly slow?: boolean | undefined; readonly env?: Readonly<Record<string, string>> }
-): ChildProcess => {
-  const [command, ...rest] = options.slow
-    ? onSlowDisk(process.execPath, ...args)
-    : [process.execPath, ...args]
-  return pinned(cpu, command, rest, options.env)
-}
-
 export interface NodeOptions {
   readonly db: string
   readonly dns: number
@@ -92,7 +64,10 @@ export interface NodeOptions {
 
 /** Starts the node without waiting for it. */
 export const spawnNode = (cpu: number, options: NodeOptions): ChildProcess =>
-  pinnedNode(cpu, [main, "serve"], { slow: options.slow, env: settingsOf(options) })
+  pinned(cpu, process.execPath, [main, "serve"], {
+    slow: options.slow ?? false,
+    env: settingsOf(options)
+  })
 
 const settingsOf = (options: NodeOptions): Readonly<Record<string, string>> => ({
   DMP_DB_PATH: options.db,

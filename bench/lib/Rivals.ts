@@ -11,7 +11,13 @@ export interface Rival {
   readonly program?: string
   /** What it prints its version at, -V without. */
   readonly versionFlag?: string
-  readonly start: (cpu: number, port: number, dir: string, zoneFile: string) => ChildProcess
+  readonly start: (
+    cpu: number,
+    port: number,
+    dir: string,
+    zoneFile: string,
+    slow?: boolean
+  ) => ChildProcess
 }
 
 export const nsd: Rival = {

@@ -25,7 +25,7 @@ export const bind: Rival = {
   name: "BIND",
   program: "named",
   versionFlag: "-v",
-  start: (cpu, port, dir, zoneFile) => {
+  start: (cpu, port, dir, zoneFile, slow = false) => {
     const own = home(dir, "bind-update", zoneFile)
     writeFileSync(
       join(own, "named.conf"),
@@ -38,14 +38,14 @@ key "${key.name}" { algorithm ${key.algorithm}; secret "${secret}"; };
 zone "${zone}" { type primary; file "${own}/zone"; allow-update { key "${key.name}"; }; };
 `
     )
-    return pinned(cpu, "named", ["-f", "-n", "1", "-c", join(own, "named.conf")])
+    return pinned(cpu, "named", ["-f", "-n", "1", "-c", join(own, "named.conf")], { slow })
   }
 }
 
 export const knot: Rival = {
   name: "Knot",
   program: "knotd",
-  start: (cpu, port, dir, zoneFile) => {
+  start: (cpu, port, dir, zoneFile, slow = false) => {
     const own = home(dir, "knot-update", zoneFile)
     writeFileSync(
       join(own, "knot.conf"),
@@ -74,7 +74,7 @@ zone:
     journal-content: changes
 `
     )
-    return pinned(cpu, "knotd", ["-c", join(own, "knot.conf")])
+    return pinned(cpu, "knotd", ["-c", join(own, "knot.conf")], { slow })
   }
 }
 
@@ -82,7 +82,7 @@ export const powerdns: Rival = {
   name: "PowerDNS",
   program: "pdns_server",
   versionFlag: "--version",
-  start: (cpu, port, dir, zoneFile) => {
+  start: (cpu, port, dir, zoneFile, slow = false) => {
     const own = home(dir, "pdns-update", zoneFile)
     writeFileSync(
       join(own, "pdns.conf"),
@@ -103,9 +103,8 @@ guardian=no
 daemon=no
 `
     )
-
     const util = (...args: ReadonlyArray<string>) =>
-      execFileSync("pdnsutil", ["--config-dir", own, ...args], { stdio: "ignore" })
+      execFileSync("pdnsutil", [`--config-dir=${own}`, ...args], { stdio: "ignore" })
     const schema = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql"
     const database = new DatabaseSync(join(own, "pdns.sqlite3"))
     database.exec(readFileSync(schema, "utf8"))
@@ -113,6 +112,6 @@ daemon=no
     util("load-zone", zone, join(own, "zone"))
     util("import-tsig-key", key.name, key.algorithm, secret)
     util("set-meta", zone, "TSIG-ALLOW-DNSUPDATE", key.name)
-    return pinned(cpu, "pdns_server", ["--config-dir", own])
+    return pinned(cpu, "pdns_server", [`--config-dir=${own}`], { slow })
   }
 }
