@@ -1,0 +1,108 @@
+/** `dnsmesh-node doctor`: is everything in order, and if not, what to do. */
+import * as Command from "@effect/cli/Command"
+import * as Options from "@effect/cli/Options"
+import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
+import { Console, Data, Effect, Either, Option } from "effect"
+import { isIP } from "node:net"
+import { all, loadConfig } from "../Settings.ts"
+import { refuse } from "../sql/BackupError.ts"
+import { secretFiles } from "../sql/DataFiles.ts"
+import { build } from "../Version.ts"
+import type { Server } from "./doctor/DnsProbe.ts"
+import { asText, fail, type Finding, ok, warn } from "./doctor/Finding.ts"
+import * as Hardening from "./doctor/Hardening.ts"
+import * as Machine from "./doctor/Machine.ts"
+import * as Outside from "./doctor/Outside.ts"
+import * as RunningNode from "./doctor/RunningNode.ts"
+import { startWarnings } from "./StartWarnings.ts"
+
+/** Something fails; what, has been printed. */
+export class Unwell extends Data.TaggedError("Unwell")<{ readonly message: string }> {}
+
+const json = Options.boolean("json").pipe(Options.withDescription("Print JSON"))
+const resolver = Options.text("resolver").pipe(
+  Options.withDescription("Address of a resolver (IP or IP:port) to look at the node from outside"),
+  Options.optional
+)
+const hardening = Options.boolean("hardening").pipe(
+  Options.withDescription("Go through the hardening checklist as well")
+)
+
+/** `1.1.1.1`, `1.1.1.1:5353`, `::1` or `[::1]:5353`. */
+export const parseResolver = (text: string): Option.Option<Server> => {
+  const bracketed = /^\[([^\]]+)\](?::([0-9]{1,5}))?$/.exec(text)
+  const [, host = text, port = "53"] =
+    bracketed ?? (isIP(text) === 0 ? (/^([^:]+)(?::([0-9]{1,5}))?$/.exec(text) ?? []) : [])
+  return isIP(host) !== 0 && Number(port) >= 1 && Number(port) <= 65_535
+    ? Option.some({ host, port: Number(port) })
+    : Option.none()
+}
+
+const examine = (options: {
+  readonly resolver: Option.Option<Server>
+  readonly hardening: boolean
+}) =>
+  Effect.gen(function* () {
+    const always = [Machine.version(build), yield* Machine.clock]
+    const loaded = yield* Effect.either(
+      loadConfig(process.env, { mayCreate: false }).pipe(Effect.provide(NodeFileSystem.layer))
+    )
+    if (Either.isLeft(loaded))
+      return [
+        ...always,
+        ...loaded.left.mistakes.map(({ problem, variable }) =>
+          fail("config", `${variable}: ${problem}`, "docs/configuration.md")
+        )
+      ]
+    const { config, notices } = loaded.right
+    const secrets = secretFiles(process.env, all)
+    const configured: ReadonlyArray<Finding> = [
+      ...notices
+        .filter(({ level }) => level === "WARNING")
+        .map(({ message }) => warn("config", message, "docs/configuration.md")),
+      ...startWarnings(config).map((message) => warn("config", message, "docs/production.md"))
+    ]
+    const running = yield* RunningNode.examine(config, build)
+    const answering = running.some(({ check, level }) => check === "dns-udp" && level !== "fail")
+    const outside = yield* Option.match(options.resolver, {
+      onNone: () => Effect.succeed<ReadonlyArray<Finding>>([]),
+      onSome: (server) => Outside.examine(config, { resolver: server, dnsPort: 53, httpsPort: 443 })
+    })
+    const hardened = options.hardening
+      ? yield* Effect.flatMap(RunningNode.metrics(config), (metrics) =>
+          Hardening.examine(config, metrics)
+        )
+      : []
+    return [
+      ...always,
+      ...(configured.length > 0 ? configured : [ok("config", "valid, and nothing to warn of")]),
+      yield* Machine.disk(config),
+      ...(yield* Machine.permissions(config, secrets)),
+      yield* Machine.backups(config),
+      ...running,
+      ...(yield* Machine.portConflict(config, answering)),
+      ...outside,
+      ...hardened
+    ]
+  })
+
+export const doctor = Command.make("doctor", { hardening, json, resolver }, (given) =>
+  Effect.gen(function* () {
+    const server = Option.flatMap(given.resolver, parseResolver)
+    if (Option.isSome(given.resolver) && Option.isNone(server))
+      return yield* refuse(
+        `--resolver takes an IP address, not ${JSON.stringify(given.resolver.value)}`
+      )
+    const findings = yield* examine({ resolver: server, hardening: given.hardening })
+    const count = (level: Finding["level"]) =>
+      findings.filter((finding) => finding.level === level).length
+    yield* Console.log(given.json ? JSON.stringify({ findings }, null, 2) : asText(findings))
+    const summary = `${count("fail")} failures, ${count("warn")} warnings`
+    if (count("fail") > 0) return yield* new Unwell({ message: summary })
+    yield* Console.error(`dnsmesh-node: ${summary}`)
+  })
+).pipe(
+  Command.withDescription(
+    "Look at node and machine, and say how to mend what is wrong; exit 1 on failures"
+  )
+)
