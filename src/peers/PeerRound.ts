@@ -30,8 +30,8 @@ const manyBuckets = 64
 const gossipEvery = 60_000
 
 /**
- * Milliseconds an entry may be stamped ahead of the peer's clock. Nodes of this release give
- * every row a time of its own, so a burst of writes runs ahead.
+ * Milliseconds an entry may be stamped ahead of the peer's clock. A node of this release whose
+ * clock was set back stamps on from where it was, since its order must never turn.
  */
 const aheadOfReleased = 60_000
 const aheadOfOurs = 86_400_000

@@ -1,6 +1,6 @@
 /**
  * `RecordStore` over SQLite. Invariants: a commit is one transaction of at most three
- * statements however many rows it has, and `stored_ts` never repeats, across restarts too.
+ * statements however many rows it has, and no two share a `stored_ts`, across restarts too.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import { Clock, Effect, Layer, Option, Schema, Stream } from "effect"
@@ -22,7 +22,7 @@ import { autocommit, type Run, transaction } from "./Transaction.ts"
 const livePage = 2000
 
 const upsert = `INSERT INTO records (name, value, ttl, created_at, expires_at, stored_ts, value_hash)
-  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ? + key, value ->> 5
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?, value ->> 5
   FROM json_each(?) WHERE true
   ON CONFLICT (name, value) DO UPDATE SET
     ttl = excluded.ttl, created_at = excluded.created_at, expires_at = excluded.expires_at,
@@ -91,10 +91,9 @@ const make = Effect.gen(function* () {
   const commit = (changes: ReadonlyArray<RowChange>) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       const { puts, removals } = fold(changes)
-      const first = Math.max(lastStored + 1, now)
       // Taken even if the commit fails: a gap harms nobody, a repetition hides a row from peers.
-      if (puts.length > 0) lastStored = first + puts.length - 1
-      const put = [upsert, first, JSON.stringify(puts)] as const
+      if (puts.length > 0) lastStored = Math.max(lastStored + 1, now)
+      const put = [upsert, lastStored, JSON.stringify(puts)] as const
       if (removals.length === 0) return puts.length === 0 ? Effect.void : autocommit(sql, ...put)
       return transaction(sql, (run) =>
         deleting(run, run(remove, JSON.stringify(removals))).pipe(

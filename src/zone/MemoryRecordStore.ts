@@ -6,48 +6,63 @@ import { valueHash } from "./ValueHash.ts"
 
 interface Kept {
   readonly row: StoredTxt
-  readonly storedTs: number
-  readonly hash: string
+  readonly digest: DigestRow
 }
 
 // UTF-8 byte order; the order of UTF-16 units differs above U+D7FF.
-const compareText = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
-
-const toDigest = ({ row, storedTs, hash }: Kept): DigestRow => ({
-  storedTs,
-  owner: row.owner,
-  valueHash: hash,
-  expiresAt: row.expiresAt
-})
+const compareText = (a: string, b: string) =>
+  a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b))
 
 const compareCursors = (a: DigestCursor, b: DigestCursor) =>
   a.storedTs - b.storedTs || compareText(a.owner, b.owner) || compareText(a.valueHash, b.valueHash)
 
 const compareWrites = (a: Kept, b: Kept) =>
-  compareText(a.row.owner, b.row.owner) || a.storedTs - b.storedTs
+  compareText(a.row.owner, b.row.owner) || a.digest.storedTs - b.digest.storedTs
+
+/** Where the first of `sorted` after `cursor` stands. */
+const firstAfter = (sorted: ReadonlyArray<DigestRow>, cursor: DigestCursor): number => {
+  let low = 0
+  let high = sorted.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    const row = sorted[middle]
+    if (row !== undefined && compareCursors(row, cursor) > 0) high = middle
+    else low = middle + 1
+  }
+  return low
+}
 
 /** An empty store. */
 export const make = (): Context.Tag.Service<typeof RecordStore> => {
-  const kept = new Map<string, Kept>()
-  const keyOf = (owner: string, value: string) => `${owner}\n${value}`
+  /** By owner, then by value. */
+  const kept = new Map<string, Map<string, Kept>>()
   let lastStored = 0
+  /** All rows in sync order; made when it is asked for, gone with the next change. */
+  let sorted: ReadonlyArray<DigestRow> | undefined
 
-  const apply = (change: RowChange, now: number) => {
-    if (change._tag === "Remove") return void kept.delete(keyOf(change.owner, change.value))
-    const { row } = change
-    lastStored = Math.max(lastStored + 1, now)
-    kept.set(keyOf(row.owner, row.value), {
-      row,
-      storedTs: lastStored,
-      hash: valueHash(row.value)
-    })
+  const all = () => [...kept.values()].flatMap((values) => [...values.values()])
+  const remove = (owner: string, value: string) => {
+    const values = kept.get(owner)
+    values?.delete(value)
+    if (values?.size === 0) kept.delete(owner)
   }
-  const liveAt = (now: number) => [...kept.values()].filter(({ row }) => row.expiresAt > now)
+  const apply = (change: RowChange) => {
+    if (change._tag === "Remove") return remove(change.owner, change.value)
+    const { row } = change
+    const { expiresAt, owner, value } = row
+    const digest = { storedTs: lastStored, owner, valueHash: valueHash(value), expiresAt }
+    const values = kept.get(owner)
+    if (values === undefined) kept.set(owner, new Map([[value, { row, digest }]]))
+    else values.set(value, { row, digest })
+  }
+  const liveAt = (now: number) => all().filter(({ row }) => row.expiresAt > now)
 
   return {
     commit: (changes) =>
       Effect.map(Clock.currentTimeMillis, (now) => {
-        for (const change of changes) apply(change, now)
+        if (changes.some(({ _tag }) => _tag === "Put")) lastStored = Math.max(lastStored + 1, now)
+        sorted = undefined
+        changes.forEach(apply)
       }),
     live: (now) =>
       Stream.suspend(() => {
@@ -56,35 +71,44 @@ export const make = (): Context.Tag.Service<typeof RecordStore> => {
       }),
     sweep: (now, limit) =>
       Effect.sync(() => {
-        const over = [...kept]
-          .filter(([, { row }]) => row.expiresAt <= now)
-          .sort(([, a], [, b]) => a.row.expiresAt - b.row.expiresAt)
+        sorted = undefined
+        const over = all()
+          .filter(({ row }) => row.expiresAt <= now)
+          .sort((a, b) => a.row.expiresAt - b.row.expiresAt)
           .slice(0, limit)
-        for (const [key] of over) kept.delete(key)
+        for (const { row } of over) remove(row.owner, row.value)
         return over.length
       }),
     digest: (after, limit, now) =>
-      Effect.sync(() =>
-        liveAt(now)
-          .map(toDigest)
-          .filter((row) => compareCursors(row, after) > 0)
-          .sort(compareCursors)
-          .slice(0, limit)
-      ),
-    rowsAt: (owners, now) =>
       Effect.sync(() => {
-        const wanted = new Set<string>(owners)
-        return liveAt(now)
-          .filter(({ row }) => wanted.has(row.owner))
+        sorted ??= all()
+          .map(({ digest }) => digest)
+          .sort(compareCursors)
+        const page: Array<DigestRow> = []
+        for (let at = firstAfter(sorted, after); page.length < limit; at++) {
+          const row = sorted[at]
+          if (row === undefined) break
+          if (row.expiresAt > now) page.push(row)
+        }
+        return page
+      }),
+    rowsAt: (owners, now) =>
+      Effect.sync(() =>
+        [...new Set<string>(owners)]
+          .flatMap((owner) => [...(kept.get(owner)?.values() ?? [])])
+          .filter(({ row }) => row.expiresAt > now)
           .sort(compareWrites)
           .map(({ row }) => row)
-      }),
+      ),
     probe: Effect.void,
     usage: (now) =>
-      Effect.sync(() => ({
-        databaseBytes: 0,
-        walBytes: 0,
-        expiredRows: kept.size - liveAt(now).length
-      }))
+      Effect.sync(() => {
+        const rows = all()
+        return {
+          databaseBytes: 0,
+          walBytes: 0,
+          expiredRows: rows.length - rows.filter(({ row }) => row.expiresAt > now).length
+        }
+      })
   }
 }

@@ -19,7 +19,10 @@ export type RowChange =
   | { readonly _tag: "Put"; readonly row: StoredTxt }
   | { readonly _tag: "Remove"; readonly owner: Name; readonly value: string }
 
-/** Position in the sync order (stored_ts in ms, owner, lower-case hex SHA-256 of the value). */
+/**
+ * Position in the sync order: stored_ts in ms, owner, lower-case hex SHA-256 of the value. Many
+ * rows share a stored_ts; the three together name one row.
+ */
 export interface DigestCursor {
   readonly storedTs: number
   readonly owner: string
@@ -42,10 +45,11 @@ export class RecordStore extends Context.Tag("dnsmesh/zone/RecordStore")<
   {
     /**
      * Applies all changes in order, as one transaction, durable when it succeeds.
-     * Each `Put` gets a `stored_ts` above every earlier one: max(last + 1, now in ms).
+     * All its `Put`s get one `stored_ts`, above that of every earlier commit: max(last + 1,
+     * now in ms). So a reader at a cursor misses none, and a burst does not run ahead of the clock.
      */
     readonly commit: (changes: ReadonlyArray<RowChange>) => Effect.Effect<void, StoreError>
-    /** Every row live at `now` (s), in batches, ordered by owner, then by last write. */
+    /** Every row live at `now` (s), in batches, ordered by owner, then by the commit that wrote it. */
     readonly live: (now: number) => Stream.Stream<ReadonlyArray<StoredTxt>, StoreError>
     /** Removes at most `limit` rows that are over at `now` (s); yields how many went. */
     readonly sweep: (now: number, limit: number) => Effect.Effect<number, StoreError>

@@ -37,7 +37,8 @@ describe("SqlRecordStore", () => {
       yield* session(
         Effect.gen(function* () {
           const store = yield* RecordStore
-          yield* store.commit([put("a", "1"), put("a", "2"), put("a", "3", now)])
+          for (const change of [put("a", "1"), put("a", "2"), put("a", "3", now)])
+            yield* store.commit([change])
           yield* store.commit([remove("a", "2")])
           yield* store.sweep(now, 10)
         })

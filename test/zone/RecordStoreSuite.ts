@@ -106,7 +106,7 @@ export const suite = <E>(label: string, layer: () => Layer.Layer<RecordStore, E>
     )
 
     holds(
-      "gives every write a later stored_ts, whatever the clock does",
+      "gives every commit one stored_ts, later than any before, whatever the clock does",
       Effect.gen(function* () {
         const store = yield* RecordStore
         yield* store.commit([put("c", "1"), put("b", "1")])
@@ -120,10 +120,10 @@ export const suite = <E>(label: string, layer: () => Layer.Layer<RecordStore, E>
           digest.map(({ owner, storedTs }) => [owner, storedTs - now * 1000]),
           [
             ["c", 0],
-            ["a", 2],
-            ["b", 3],
+            ["a", 1],
+            ["b", 2],
             ["d", 5000],
-            ["e", 5001]
+            ["e", 5000]
           ]
         )
       })
@@ -133,7 +133,8 @@ export const suite = <E>(label: string, layer: () => Layer.Layer<RecordStore, E>
       "does not give out the stored_ts of a row that went",
       Effect.gen(function* () {
         const store = yield* RecordStore
-        yield* store.commit([put("a", "1"), put("a", "2")])
+        yield* store.commit([put("a", "1")])
+        yield* store.commit([put("a", "2")])
         yield* store.commit([remove("a", "2")])
         yield* store.commit([put("a", "3")])
         const digest = yield* store.digest(start, 100, now)
@@ -160,8 +161,8 @@ export const suite = <E>(label: string, layer: () => Layer.Layer<RecordStore, E>
           assert.strictEqual(last.expiresAt, now + 60)
           after = last
         }
-        const inOrder = Array.from({ length: 25 }, (_, i) => `n${i}`).filter((n) => n !== "n3")
-        assert.deepStrictEqual(seen, [...inOrder, "n3"])
+        const others = Array.from({ length: 25 }, (_, i) => `n${i}`).filter((n) => n !== "n3")
+        assert.deepStrictEqual(seen, [...others.sort(), "n3"])
         const [first] = yield* store.digest(start, 1, now)
         assert.strictEqual(first?.valueHash, valueHash("v0"))
       })
@@ -221,7 +222,7 @@ export const suite = <E>(label: string, layer: () => Layer.Layer<RecordStore, E>
         const digest = yield* store.digest(start, 100, now)
         assert.deepStrictEqual(
           digest.map((entry) => entry.valueHash),
-          values.map(valueHash)
+          values.map(valueHash).sort()
         )
         yield* store.commit(values.map((value) => remove("a", value)))
         assert.deepStrictEqual(yield* liveRows(), [])
@@ -270,7 +271,8 @@ export const suite = <E>(label: string, layer: () => Layer.Layer<RecordStore, E>
         const rows = yield* liveRows()
         assert.lengthOf(rows, 51)
         const digest = yield* store.digest(start, 100, now)
-        assert.strictEqual(new Set(digest.map(({ storedTs }) => storedTs)).size, 51)
+        // The last writer's two rows share one; each other writer has its own.
+        assert.strictEqual(new Set(digest.map(({ storedTs }) => storedTs)).size, 50)
       })
     )
 
