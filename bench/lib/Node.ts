@@ -94,12 +94,13 @@ export const command = (db: string, ...args: ReadonlyArray<string>): unknown =>
 
 export const startNode = async (cpu: number, options: NodeOptions): Promise<ChildProcess> => {
   const child = spawnNode(cpu, options)
-  await ready(options.http)
+  await ready(options.http, child)
   return child
 }
 
-export const ready = async (port: number): Promise<void> => {
-  for (let attempt = 0; attempt < 600; attempt++) {
+export const ready = async (port: number, child?: ChildProcess): Promise<void> => {
+  for (let attempt = 0; attempt < 1200; attempt++) {
+    if (child !== undefined && child.exitCode !== null) break
     const ok = await fetch(`http://127.0.0.1:${port}/readyz`).then(
       (response) => response.ok,
       () => false
