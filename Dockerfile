@@ -35,6 +35,7 @@ RUN ln -s /opt/dnsmesh-node/ops/bin/dnsmesh-node /opt/dnsmesh-node/ops/bin/dnsme
 
 # Hosts are left unset: the node then listens on every address, IPv6 included where there is any.
 ENV NODE_ENV=production \
+    MALLOC_ARENA_MAX=2 \
     HOME=/var/lib/dmp \
     DMP_DB_PATH=/var/lib/dmp/dmp.db \
     DMP_DNS_PORT=5353 \
@@ -53,5 +54,5 @@ EXPOSE 5353/udp 5353/tcp 8053/tcp
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=3s --start-period=5s --retries=3 \
   CMD curl -fsS -o /dev/null "http://127.0.0.1:${DMP_HTTP_PORT:-8053}/health" || exit 1
-ENTRYPOINT ["node", "/opt/dnsmesh-node/dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=8", "/opt/dnsmesh-node/dist/main.js"]
 CMD ["serve"]

@@ -64,7 +64,9 @@ export interface NodeOptions {
 
 /** Starts the node without waiting for it. */
 export const spawnNode = (cpu: number, options: NodeOptions): ChildProcess =>
-  pinned(cpu, process.execPath, [main, "serve"], {
+  pinned(cpu, process.execPath, ["--max-semi-space-size=8", main, "serve"], {
+    // As the launchers and the image start it.
+    MALLOC_ARENA_MAX: "2",
     slow: options.slow ?? false,
     env: settingsOf(options)
   })
