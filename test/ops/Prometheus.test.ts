@@ -97,6 +97,23 @@ describe("the alerts", () => {
   })
 })
 
+describe("the metrics reference", () => {
+  it("lists every metric that the sources define", () => {
+    const reference = text("docs/operations.md")
+    const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
+    const defined = files
+      .filter((file) => file.endsWith(".ts"))
+      .flatMap((file) => [
+        ...text(join("src", file)).matchAll(
+          /(?:counter|gauge|histogram|counterFamily|counters)\(\s*"((?:dmp|nodejs|process)_[a-z0-9_]+)"/g
+        )
+      ])
+      .map(([, name]) => name!)
+    assert.isAbove(defined.length, 50)
+    for (const name of defined) assert.include(reference, `\`${name}\``)
+  })
+})
+
 describe.skipIf(!installed("promtool"))("promtool", () => {
   it.effect("accepts the rules, their tests and the scrape configuration", () =>
     Effect.gen(function* () {
