@@ -65,13 +65,13 @@ export interface NodeOptions {
 /** Starts the node without waiting for it. */
 export const spawnNode = (cpu: number, options: NodeOptions): ChildProcess =>
   pinned(cpu, process.execPath, ["--max-semi-space-size=8", main, "serve"], {
-    // As the launchers and the image start it.
-    MALLOC_ARENA_MAX: "2",
     slow: options.slow ?? false,
     env: settingsOf(options)
   })
 
 const settingsOf = (options: NodeOptions): Readonly<Record<string, string>> => ({
+  // As the launchers and the image start it.
+  MALLOC_ARENA_MAX: "2",
   DMP_DB_PATH: options.db,
   DMP_DOMAIN: zone,
   DMP_DNS_HOST: "127.0.0.1",
