@@ -60,10 +60,11 @@ export const layer = Layer.scopedDiscard(
         })
       )
 
-    const follow = (peer: Peer) =>
+    const goOn = (state: PeerState) =>
       Effect.gen(function* () {
-        const state = yield* states.open(peer)
-        const known = (yield* syncState.watermarks).find((mark) => mark.peer === peer.url.href)
+        const known = (yield* syncState.watermarks).find(
+          (mark) => mark.peer === state.peer.url.href
+        )
         if (known !== undefined) {
           state.cursor = known
           state.deletionsSeen = known.deletionsSeen
@@ -76,9 +77,10 @@ export const layer = Layer.scopedDiscard(
             Effect.asVoid
           )
         }
-      }).pipe(
+      })
+    const follow = (peer: Peer) =>
+      Effect.acquireUseRelease(states.open(peer), goOn, states.close).pipe(
         Effect.retry(Schedule.spaced("5 seconds")),
-        Effect.ensuring(states.close(peer.url.href)),
         Effect.annotateLogs({ peer: peer.id })
       )
 

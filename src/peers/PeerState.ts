@@ -59,7 +59,8 @@ export class PeerStates extends Context.Tag("dnsmesh/peers/PeerStates")<
     readonly all: () => ReadonlyArray<PeerState>
     /** The state of `peer`, made new when it has none. */
     readonly open: (peer: Peer) => Effect.Effect<PeerState>
-    readonly close: (href: string) => Effect.Effect<void>
+    /** Forgets `state`, unless its peer has been given another since. */
+    readonly close: (state: PeerState) => Effect.Effect<void>
     /** Asks for rounds with whoever `from` names, or with all when it names nobody known. */
     readonly wake: (from: {
       readonly nodeId: string | undefined
@@ -73,7 +74,11 @@ export class PeerStates extends Context.Tag("dnsmesh/peers/PeerStates")<
       all: () => [...states.values()],
       open: (peer) =>
         Effect.tap(make(peer), (state) => Effect.sync(() => states.set(peer.url.href, state))),
-      close: (href) => Effect.sync(() => void states.delete(href)),
+      close: (state) =>
+        Effect.sync(() => {
+          const { href } = state.peer.url
+          if (states.get(href) === state) states.delete(href)
+        }),
       wake: ({ endpoint, nodeId }) =>
         Effect.suspend(() => {
           const all = [...states.values()]
