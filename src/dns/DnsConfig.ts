@@ -67,6 +67,13 @@ export const settings = {
     about: "Port of DNS over TLS.",
     default: 853
   }),
+  workers: Setting.integer("DMP_DNS_WORKERS", {
+    about:
+      "Threads that answer over UDP, one of them the main one. Each holds the zone in memory and gets its share of DMP_DNS_RATE and DMP_DNS_BURST.",
+    min: 1,
+    max: 64,
+    default: 1
+  }),
   maxConcurrency: Setting.integer("DMP_DNS_MAX_CONCURRENCY", {
     ...count,
     about: "Messages being worked on at once, UDP and TCP together; more are shed and counted.",
@@ -121,6 +128,8 @@ export interface DnsConfigShape {
   /** Paths; without them there is no DNS over TLS. */
   readonly tls?: Option.Option<TlsFiles>
   readonly tlsPort?: number
+  /** Threads that answer over UDP; 1 is the main thread alone. */
+  readonly workers: number
   readonly maxConcurrency: number
   /** Octets. */
   readonly udpPayload: number

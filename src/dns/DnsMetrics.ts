@@ -26,20 +26,30 @@ const transports = ["udp", "tcp", "tls", "https"] as const satisfies ReadonlyArr
 
 export type DropReason = (typeof drops)[number]
 
+type Count = (value: string, by?: number) => void
+
+const families = new Map<string, Count>()
+
+/** Adds to one series of a family that counts, if there is such a series. */
+export const count = (family: string, value: string, by: number): void =>
+  families.get(family)?.(value, by)
+
 const counters = <const L extends string>(
   name: string,
   description: string,
   label: string,
   values: ReadonlyArray<L>
-): ((value: string) => void) => {
+): Count => {
   const base = Metric.counter(name, { description, incremental: true })
-  const tagged = new Map<string, () => void>()
+  const tagged = new Map<string, (by: number) => void>()
   for (const value of values) {
     const metric = Metric.tagged(base, label, value)
     metric.register()
-    tagged.set(value, () => metric.unsafeUpdate(1, []))
+    tagged.set(value, (by) => metric.unsafeUpdate(by, []))
   }
-  return (value) => tagged.get(value)?.()
+  const update: Count = (value, by = 1) => tagged.get(value)?.(by)
+  families.set(name, update)
+  return update
 }
 
 export const countOutcome = counters(
@@ -67,8 +77,9 @@ export const countTruncated: (transport: Transport) => void = counters(
   transports
 )
 
+export const latencyName = "dmp_dns_answer_seconds"
 const latency = Metric.histogram(
-  "dmp_dns_answer_seconds",
+  latencyName,
   MetricBoundaries.fromIterable([
     0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5
   ]),

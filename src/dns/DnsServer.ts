@@ -5,6 +5,7 @@
 import { isIPv6 } from "node:net"
 import { Context, Effect, Layer, Option, type Scope } from "effect"
 import { DnsConfig } from "./DnsConfig.ts"
+import type { Exchange } from "./Exchange.ts"
 import { Pipeline, type PipelineShape } from "./Pipeline.ts"
 import * as TcpServer from "./TcpServer.ts"
 import * as UdpServer from "./UdpServer.ts"
@@ -14,7 +15,7 @@ export interface Bound {
   readonly port: number
 }
 
-interface Listener extends Bound {
+interface Listener extends UdpServer.Endpoint {
   readonly udp: Effect.Effect.Success<ReturnType<typeof UdpServer.bind>>
   readonly tcp: Effect.Effect.Success<ReturnType<typeof TcpServer.bind>>
 }
@@ -26,6 +27,13 @@ export class DnsListeners extends Context.Tag("dnsmesh/dns/DnsListeners")<
     readonly bound: ReadonlyArray<Bound>
     /** Those of DNS over TLS. */
     readonly boundTls: ReadonlyArray<Bound>
+    /** Those of UDP, ports as they are, for threads that answer beside this one. */
+    readonly udp: ReadonlyArray<
+      UdpServer.Endpoint & {
+        /** The way back to a client that one of those threads has heard there. */
+        readonly exchange: (remote: UdpServer.Remote) => Exchange
+      }
+    >
     readonly serve: (pipeline: PipelineShape) => Effect.Effect<void, never, Scope.Scope>
   }
 >() {
@@ -35,16 +43,17 @@ export class DnsListeners extends Context.Tag("dnsmesh/dns/DnsListeners")<
       const config = yield* DnsConfig
       const count = new TcpServer.ConnectionCount(config)
       const hasIpv4 = config.hosts.some((host) => !isIPv6(host))
+      const reusePort = config.workers > 1
       const bindAll = Effect.gen(function* () {
         const listeners: Array<Listener> = []
         let { port } = config
         for (const host of config.hosts) {
           const ipv6Only = isIPv6(host) && hasIpv4
-          const udp = yield* UdpServer.bind({ host, port, ipv6Only })
+          const udp = yield* UdpServer.bind({ host, port, ipv6Only }, reusePort)
           // Port 0: the first socket chooses for all of them.
           port = udp.port
           const tcp = yield* TcpServer.bind({ host, port, ipv6Only }, config, count)
-          listeners.push({ host, port, udp, tcp })
+          listeners.push({ host, port, ipv6Only, udp, tcp })
         }
         return listeners
       })
@@ -63,6 +72,10 @@ export class DnsListeners extends Context.Tag("dnsmesh/dns/DnsListeners")<
       })
       return DnsListeners.of({
         bound: listeners.map(({ host, port }) => ({ host, port })),
+        udp: listeners.map(({ tcp: _, udp, ...endpoint }) => ({
+          ...endpoint,
+          exchange: udp.exchange
+        })),
         boundTls: overTls.map(({ host, tls }) => ({ host, port: tls.port })),
         serve: (pipeline) =>
           Effect.forEach(

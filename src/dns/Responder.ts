@@ -37,7 +37,8 @@ export interface ReplyOptions {
   readonly reserve?: number
 }
 
-interface Settings extends ReplyEdnsSettings {
+/** Plain data: threads that answer the same are given the same. */
+export interface ReplySettings extends ReplyEdnsSettings {
   /** Longest TTL of live records, seconds. */
   readonly dnsTtl: number
   /** What `version.bind` is told; nothing hides it. */
@@ -50,11 +51,11 @@ export class ResponderKernel {
   outcome: ReplyOutcome = "noerror"
   /** True when the last reply was cut short and says so. */
   truncated = false
+  readonly settings: ReplySettings
   readonly #writer = new ReplyWriter()
   readonly #lookup: Lookup
   readonly #soa: SoaCache
   readonly #clock: Clock.Clock
-  readonly #settings: Settings
   readonly #edns: ReplyEdns
   readonly #chaos: ReadonlyMap<WireKey, string>
   #turn = 0
@@ -64,12 +65,12 @@ export class ResponderKernel {
     zones: ReadonlyArray<ServedZone>,
     clock: Clock.Clock,
     serial: () => number,
-    settings: Settings
+    settings: ReplySettings
   ) {
     this.#lookup = new Lookup(live, zones)
     this.#clock = clock
     this.#soa = new SoaCache(serial)
-    this.#settings = settings
+    this.settings = settings
     this.#edns = new ReplyEdns(this.reader, clock, settings)
     this.#chaos = chaosTexts(settings)
   }
@@ -163,7 +164,7 @@ export class ResponderKernel {
     )
     const limit =
       (options.transport === "udp"
-        ? Math.min(reader.udpPayload, this.#settings.udpPayload)
+        ? Math.min(reader.udpPayload, this.settings.udpPayload)
         : maxMessage) - (options.reserve ?? 0)
     switch (found) {
       case "refused":
@@ -173,7 +174,7 @@ export class ResponderKernel {
       case "nodata":
         if (!any) return this.#negative(query, "noerror", limit)
         this.#begin(query, "noerror", flag.AA)
-        this.#writer.answer(rrType.HINFO, this.#settings.dnsTtl, minimalAny)
+        this.#writer.answer(rrType.HINFO, this.settings.dnsTtl, minimalAny)
         return this.#fit(query, limit)
       case "soa":
         this.#begin(query, "noerror", flag.AA)
@@ -202,7 +203,7 @@ export class ResponderKernel {
     let fixed = 0
     if (rrset !== undefined) for (const rdata of rrset.rdatas) fixed += 12 + rdata.length
     let size = this.reader.questionEnd + fixed
-    let ttl = txts.length === 0 && rrset !== undefined ? rrset.ttl : this.#settings.dnsTtl
+    let ttl = txts.length === 0 && rrset !== undefined ? rrset.ttl : this.settings.dnsTtl
     for (const txt of txts) {
       if (txt.expiresAt <= now) continue
       size += rrOctets(txt)

@@ -5,7 +5,6 @@ import { Effect, type Scope } from "effect"
 import { bindFailed, type BindFailed } from "../runtime/BindFailed.ts"
 import { countDrop } from "./DnsMetrics.ts"
 import type { Exchange } from "./Exchange.ts"
-import type { PipelineShape } from "./Pipeline.ts"
 
 const receiveBuffer = 4 * 1024 * 1024
 
@@ -16,11 +15,15 @@ export interface Endpoint {
   readonly ipv6Only: boolean
 }
 
-const acquire = ({ host, port, ipv6Only }: Endpoint): Effect.Effect<Socket, BindFailed> =>
+const acquire = (
+  { host, ipv6Only, port }: Endpoint,
+  reusePort: boolean
+): Effect.Effect<Socket, BindFailed> =>
   Effect.async((resume) => {
     const socket = createSocket({
       type: isIPv6(host) ? "udp6" : "udp4",
       ipv6Only,
+      reusePort,
       recvBufferSize: receiveBuffer,
       // Addresses here are literals; a synchronous lookup saves a tick per reply.
       lookup: (address, _options, done) => done(null, address, isIPv6(address) ? 6 : 4)
@@ -44,46 +47,61 @@ const release = (socket: Socket): Effect.Effect<void> =>
 
 const mapped = "::ffff:"
 
-class Datagram implements Exchange {
+/** Address and port of a client, as the socket says them. */
+export type Remote = Pick<RemoteInfo, "address" | "port">
+
+export class Datagram implements Exchange {
   readonly transport = "udp"
   readonly writable = Effect.void
   readonly address: string
+  readonly remote: Remote
   readonly #socket: Socket
-  readonly #remote: RemoteInfo
 
-  constructor(socket: Socket, remote: RemoteInfo) {
+  constructor(socket: Socket, remote: Remote) {
     this.#socket = socket
-    this.#remote = remote
+    this.remote = remote
     const { address } = remote
     this.address = address.startsWith(mapped) ? address.slice(mapped.length) : address
   }
 
   send(reply: Buffer): void {
-    this.#socket.send(reply, this.#remote.port, this.#remote.address)
+    this.#socket.send(reply, this.remote.port, this.remote.address)
   }
 
   refuse(): void {}
   done(): void {}
 }
 
-/** Binds; yields the port it got and what starts and stops the reading. */
+/** Whoever takes in what a socket receives. */
+export interface Receiver {
+  readonly accept: (message: Buffer, exchange: Datagram) => void
+}
+
+/**
+ * Binds, alone unless `reusePort` shares address and port with other sockets of this user, the
+ * kernel giving each client to one of them; yields the port it got, what starts and stops the reading, and the way back to a
+ * client that another socket on this address and port has heard.
+ */
 export const bind = (
-  endpoint: Endpoint
+  endpoint: Endpoint,
+  reusePort = false
 ): Effect.Effect<
   {
     readonly port: number
-    readonly serve: (pipeline: PipelineShape) => Effect.Effect<void, never, Scope.Scope>
+    readonly exchange: (remote: Remote) => Exchange
+    readonly serve: (receiver: Receiver) => Effect.Effect<void, never, Scope.Scope>
   },
   BindFailed,
   Scope.Scope
 > =>
-  Effect.map(Effect.acquireRelease(acquire(endpoint), release), (socket) => ({
+  Effect.map(Effect.acquireRelease(acquire(endpoint, reusePort), release), (socket) => ({
     port: socket.address().port,
-    serve: (pipeline) =>
+    exchange: (remote) => new Datagram(socket, remote),
+    serve: (receiver) =>
       Effect.acquireRelease(
         Effect.sync(() => {
           socket.on("message", (message, remote) =>
-            pipeline.accept(message, new Datagram(socket, remote))
+            receiver.accept(message, new Datagram(socket, remote))
           )
         }),
         () => Effect.sync(() => socket.removeAllListeners("message"))

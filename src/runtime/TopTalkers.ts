@@ -21,8 +21,8 @@ export interface Talker {
 }
 
 export interface TopTalkersShape {
-  /** Synchronous, for the refusal paths; `address` is canonical. */
-  readonly refused: (limit: Limit, address: string) => void
+  /** Synchronous, for the refusal paths; `address` is canonical, `times` 1 unless told. */
+  readonly refused: (limit: Limit, address: string, times?: number) => void
   /** The `count` most refused, most first. */
   readonly top: (count: number) => ReadonlyArray<Talker>
 }
@@ -59,18 +59,25 @@ const make = (now: () => number): TopTalkersShape => {
   }
 
   return {
-    refused: (limit, address) => {
+    refused: (limit, address, times = 1) => {
       const at = now()
       turn(at)
       const network = networkOf(address)
       const key = `${limit} ${network}`
       const held = current.get(key)
       if (held !== undefined) {
-        held.count++
+        held.count += times
         held.lastAt = at
-      } else if (current.size < capacity) current.set(key, { network, limit, count: 1, lastAt: at })
-      // Everybody pays one; each such round was paid for by as many refusals before it.
-      else for (const [other, entry] of current) if (--entry.count <= 0) current.delete(other)
+        return
+      }
+      let count = times
+      if (current.size >= capacity) {
+        // Everybody pays the same; each such round was paid for by as many refusals before it.
+        for (const entry of current.values()) count = Math.min(count, entry.count)
+        for (const [other, entry] of current) if ((entry.count -= count) <= 0) current.delete(other)
+        count = times - count
+      }
+      if (count > 0) current.set(key, { network, limit, count, lastAt: at })
     },
     top: (count) => {
       turn(now())

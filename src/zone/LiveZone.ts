@@ -85,6 +85,11 @@ export class LiveZone {
     return this.#nodes.values()
   }
 
+  /** As `nodes`, with the name of each. */
+  entries(): IterableIterator<readonly [WireKey, ZoneNode]> {
+    return this.#nodes.entries()
+  }
+
   /** Yields what has really come or gone. */
   apply(changes: ReadonlyArray<RowChange>): ReadonlyArray<ContentChange> {
     const content: Array<ContentChange> = []

@@ -22,6 +22,7 @@ export const dnsDefaults: DnsConfigShape = {
   cookieSecrets: [],
   nsid: Option.none(),
   version: Option.none(),
+  workers: 1,
   maxConcurrency: 2,
   udpPayload: 1232,
   maxTcpConnections: 20,

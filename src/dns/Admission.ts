@@ -1,0 +1,112 @@
+/**
+ * The first half of every DNS message's way, on whatever thread: verdict, limiter, and the
+ * kernel's answer at once. What cannot be answered at once is handed over. Synchronous.
+ */
+import { Effect, Either } from "effect"
+import { limiterKey } from "../runtime/IpAddress.ts"
+import * as RateLimiter from "../runtime/RateLimiter.ts"
+import { TopTalkers } from "../runtime/TopTalkers.ts"
+import * as TrustedProxies from "../runtime/TrustedProxies.ts"
+import { type as rrType } from "../wire/Codes.ts"
+import type { Verdict } from "../wire/Query.ts"
+import type { DnsConfigShape } from "./DnsConfig.ts"
+import {
+  countDrop,
+  countMessage,
+  countOutcome,
+  countTruncated,
+  observeLatency
+} from "./DnsMetrics.ts"
+import type { Exchange, Transport } from "./Exchange.ts"
+import type { ResponderKernel } from "./Responder.ts"
+
+/** One plain query in this many is timed. */
+const latencySample = 16
+
+// Every second limited query gets an empty answer with TC: an honest client behind a busy
+// resolver then comes over TCP, where nobody can forge its address.
+const slip = 2
+
+export type RateSettings = Pick<DnsConfigShape, "rate" | "burst" | "rateExempt" | "workers">
+
+// The kernel spreads the ports of one address over the threads, each with buckets of its own:
+// together they let in what one thread would.
+const share = ({ burst, rate, workers }: RateSettings): RateLimiter.BucketOptions => ({
+  rate: rate / workers,
+  burst: burst <= 0 ? burst : Math.max(1, burst / workers)
+})
+
+/** What takes in one message; `exchange` is told what comes of it, at once or later. */
+export type Accept<E extends Exchange> = (message: Buffer, exchange: E) => void
+
+/** `handOver` gets UPDATE, what is signed, and zone transfers; it ends the exchange. */
+export const make = <E extends Exchange>(
+  kernel: ResponderKernel,
+  settings: RateSettings,
+  handOver: Accept<E>
+): Effect.Effect<Accept<E>> =>
+  Effect.gen(function* () {
+    const talkers = yield* TopTalkers
+    const udp = yield* RateLimiter.make(share(settings))
+    const tcp = yield* RateLimiter.make(settings)
+    const limiters: Readonly<Record<Transport, RateLimiter.RateLimiter>> = {
+      udp,
+      tcp,
+      tls: tcp,
+      https: tcp
+    }
+    const exempt =
+      settings.rateExempt.length === 0
+        ? () => false
+        : Either.getOrElse(TrustedProxies.make(settings.rateExempt), () => () => false)
+    let sample = 0
+    let limited = 0
+
+    const answer = (message: Buffer, verdict: Verdict, exchange: E) => {
+      const timed = ++sample % latencySample === 0
+      const began = timed ? performance.now() : 0
+      const reply = kernel.reply(message, verdict, exchange)
+      countOutcome(kernel.outcome)
+      if (kernel.truncated) countTruncated(exchange.transport)
+      if (reply !== undefined) exchange.send(reply)
+      if (timed) observeLatency((performance.now() - began) / 1000)
+    }
+
+    const limit = (message: Buffer, verdict: Verdict, exchange: E) => {
+      const { address, transport } = exchange
+      countOutcome("rate_limited")
+      talkers.refused("dns", address)
+      if (transport === "udp") {
+        // What clients send once and never again is always told to come over TCP; twelve
+        // octets go back to whoever it was.
+        const told =
+          verdict === "update" ||
+          (verdict === "query" && kernel.knowsCookies) ||
+          ((verdict === "query" || verdict === "signed") && ++limited % slip === 0)
+        if (told) return exchange.send(kernel.retry(message, transport))
+      }
+      countDrop("rate_limited")
+      exchange.refuse()
+    }
+
+    return (message, exchange) => {
+      const { address, transport } = exchange
+      countMessage(transport)
+      const verdict = kernel.read(message, address)
+      if (verdict === "drop") {
+        countDrop("response")
+        return exchange.done()
+      }
+      const allowed =
+        kernel.proven || limiters[transport].allow(limiterKey(address)) || exempt(address)
+      if (allowed && isSlow(verdict, kernel.reader.type)) return handOver(message, exchange)
+      if (allowed) answer(message, verdict, exchange)
+      else limit(message, verdict, exchange)
+      exchange.done()
+    }
+  })
+
+const isSlow = (verdict: Verdict, type: number): boolean =>
+  verdict === "update" ||
+  verdict === "signed" ||
+  (verdict === "query" && (type === rrType.AXFR || type === rrType.IXFR))
