@@ -27,6 +27,9 @@ const packageOf = {
   strace: "strace",
   sqlite3: "sqlite3",
   curl: "curl",
+  restic: "restic",
+  rclone: "rclone",
+  "systemd-analyze": "systemd",
   openssl: "openssl",
   ip: "iproute2"
 }
