@@ -49,9 +49,10 @@ const whilePublishing = async (): Promise<Case> => {
 }
 
 const whileTransferring = async (): Promise<Case> => {
-  let [going, transfers, octets] = [true, 0, 0]
+  const done = new AbortController()
+  let [transfers, octets] = [0, 0]
   const transferring = (async () => {
-    while (going) {
+    while (!done.signal.aborted) {
       const dig = spawn(
         "taskset",
         ["-c", "1", "dig", "@127.0.0.1", "-p", String(dns), "AXFR", zone],
@@ -64,7 +65,7 @@ const whileTransferring = async (): Promise<Case> => {
   })()
   await sleep(200)
   const answered = await ask()
-  going = false
+  done.abort()
   await transferring
   return { answered, beside: `${transfers} transfers, ${Math.round(octets / 1e6)} MB of text` }
 }
