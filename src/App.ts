@@ -28,6 +28,7 @@ import { SignedExchange } from "./dns/SignedExchange.ts"
 import { SlowPath } from "./dns/SlowPath.ts"
 import { Transfer } from "./dns/Transfer.ts"
 import { UpdateHandler } from "./dns/UpdateHandler.ts"
+import { Workers } from "./dns/Workers.ts"
 import * as Admin from "./http/admin/Admin.ts"
 import { HttpListeners } from "./http/HttpListeners.ts"
 import { HttpServer } from "./http/HttpServer.ts"
@@ -124,11 +125,16 @@ const trail: Layer.Layer<never, never, AuthConfig | RegistrationConfig | TokenSt
 const messages = Pipeline.layer.pipe(
   Layer.provide(SlowPath.layer),
   Layer.provide([Transfer.layer, UpdateHandler.layer]),
-  Layer.provide([Responder.layer, SignedExchange.layer, ClaimAuth.layer]),
+  Layer.provideMerge(Responder.layer),
+  Layer.provide([SignedExchange.layer, ClaimAuth.layer]),
   Layer.provide([tsigKeys, trail])
 )
 
-const dns = Layer.mergeAll(DnsServer.layer, Notifier.layer).pipe(Layer.provide(messages))
+const dns = Layer.mergeAll(Workers.layer, Notifier.layer).pipe(
+  // Threads beside the main one start after it answers and end before it stops.
+  Layer.provide(DnsServer.layer),
+  Layer.provide(messages)
+)
 
 const dashboard = Admin.layer({
   kindOf: (octets) => Record.typeOf(octets) ?? "other",

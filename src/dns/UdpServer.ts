@@ -55,10 +55,13 @@ export class Datagram implements Exchange {
   readonly writable = Effect.void
   readonly address: string
   readonly remote: Remote
+  /** The address it came to, as it was configured. */
+  readonly host: string
   readonly #socket: Socket
 
-  constructor(socket: Socket, remote: Remote) {
+  constructor(socket: Socket, host: string, remote: Remote) {
     this.#socket = socket
+    this.host = host
     this.remote = remote
     const { address } = remote
     this.address = address.startsWith(mapped) ? address.slice(mapped.length) : address
@@ -96,12 +99,12 @@ export const bind = (
 > =>
   Effect.map(Effect.acquireRelease(acquire(endpoint, reusePort), release), (socket) => ({
     port: socket.address().port,
-    exchange: (remote) => new Datagram(socket, remote),
+    exchange: (remote) => new Datagram(socket, endpoint.host, remote),
     serve: (receiver) =>
       Effect.acquireRelease(
         Effect.sync(() => {
           socket.on("message", (message, remote) =>
-            receiver.accept(message, new Datagram(socket, remote))
+            receiver.accept(message, new Datagram(socket, endpoint.host, remote))
           )
         }),
         () => Effect.sync(() => socket.removeAllListeners("message"))

@@ -1,0 +1,126 @@
+/**
+ * A thread that answers over UDP from a copy of the zone. Invariant: it binds its sockets only
+ * when the copy is complete, and decides nothing that the main thread would decide otherwise.
+ */
+import { Cause, Clock, Deferred, Effect, Schedule } from "effect"
+import type { MessagePort } from "node:worker_threads"
+import { TopTalkers } from "../runtime/TopTalkers.ts"
+import { fromWireKey, unsafeWireKey } from "../wire/Name.ts"
+import { LiveZone, toText } from "../zone/LiveZone.ts"
+import type { RowChange } from "../zone/RecordStore.ts"
+import type { ServedZone, StaticRrset } from "../zone/ServedZones.ts"
+import * as Admission from "./Admission.ts"
+import * as DnsTally from "./DnsTally.ts"
+import { ResponderKernel, type ReplySettings } from "./Responder.ts"
+import * as UdpServer from "./UdpServer.ts"
+import type { FromWorker, HeldRrset, Setup, ToWorker } from "./WorkerProtocol.ts"
+
+/** Between two tallies, and between two sweeps of what has ended. */
+const second = "1 second"
+
+const buffer = ({ buffer, byteLength, byteOffset }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength)
+
+const revivedRrset = (rrset: StaticRrset): StaticRrset => ({
+  ...rrset,
+  rdatas: rrset.rdatas.map(buffer),
+  ...(rrset.additional === undefined ? {} : { additional: rrset.additional.map(buffer) })
+})
+
+const revivedZone = (zone: ServedZone): ServedZone => ({
+  ...zone,
+  records: new Map(
+    [...zone.records].map(([key, types]) => [
+      key,
+      new Map([...types].map(([type, rrset]) => [type, revivedRrset(rrset)]))
+    ])
+  )
+})
+
+const revivedSettings = ({ cookieSecrets = [], ...settings }: ReplySettings): ReplySettings => ({
+  ...settings,
+  cookieSecrets: cookieSecrets.map(buffer)
+})
+
+const puts = (rrsets: ReadonlyArray<HeldRrset>): ReadonlyArray<RowChange> =>
+  rrsets.flatMap(([key, values]) => {
+    const owner = fromWireKey(unsafeWireKey(key))
+    return values.map(([octets, expiresAt]): RowChange => ({
+      _tag: "Put",
+      // The live zone keeps only the end of a life.
+      row: { owner, value: toText(octets), ttl: 0, createdAt: 0, expiresAt }
+    }))
+  })
+
+/** Serves until it is told to stop; what was read by then has been answered. */
+export const serve = (port: MessagePort, setup: Setup): Effect.Effect<void> => {
+  const say = (message: FromWorker) => port.postMessage(message)
+  const work = Effect.gen(function* () {
+    const clock = yield* Effect.clock
+    const now = Effect.map(Clock.currentTimeMillis, (ms) => Math.floor(ms / 1000))
+    const zone = new LiveZone(yield* now)
+    const complete = yield* Deferred.make<void>()
+    const stopped = yield* Deferred.make<void>()
+    let serial = 0
+
+    port.on("message", (message: ToWorker) => {
+      switch (message._tag) {
+        case "Changes":
+          return void zone.apply(message.changes)
+        case "Serial":
+          serial = message.serial
+          return
+        case "Held":
+          zone.apply(puts(message.rrsets))
+          if (message.more) return say({ _tag: "More" })
+          return Deferred.unsafeDone(complete, Effect.void)
+        case "Stop":
+          return Deferred.unsafeDone(stopped, Effect.void)
+      }
+    })
+
+    const refused = new DnsTally.Refused()
+    const take = DnsTally.taker(refused)
+    const tell = Effect.sync(() => say({ _tag: "Tally", tally: take() }))
+    const kernel = new ResponderKernel(
+      zone,
+      setup.zones.map(revivedZone),
+      clock,
+      () => serial,
+      revivedSettings(setup.replies)
+    )
+
+    const forward = (message: Buffer, { host, remote }: UdpServer.Datagram) => {
+      const { address, port } = remote
+      // A copy: what is sent is the whole of what lies under a buffer.
+      say({ _tag: "Message", octets: new Uint8Array(message), host, remote: { address, port } })
+    }
+    const accept = yield* Admission.make(kernel, setup.rates, forward).pipe(
+      Effect.provideService(TopTalkers, refused.talkers)
+    )
+
+    const answering = Effect.gen(function* () {
+      say({ _tag: "More" })
+      yield* Deferred.await(complete)
+      // Runs after the sockets have closed: nothing is counted behind it.
+      yield* Effect.addFinalizer(() => tell)
+      const sockets = yield* Effect.forEach(setup.endpoints, (endpoint) =>
+        UdpServer.bind(endpoint, true)
+      )
+      yield* Effect.forEach(sockets, (socket) => socket.serve({ accept }), { discard: true })
+      say({ _tag: "Serving" })
+      yield* Effect.map(now, (at) => zone.expire(at)).pipe(
+        Effect.zipRight(tell),
+        Effect.repeat(Schedule.spaced(second))
+      )
+    })
+    yield* Effect.raceFirst(Effect.scoped(answering), Deferred.await(stopped))
+  })
+  return work.pipe(
+    Effect.catchAll(({ message }) => Effect.sync(() => say({ _tag: "Failed", message }))),
+    Effect.catchAllCause((cause) =>
+      Effect.sync(() => say({ _tag: "Failed", message: Cause.pretty(cause) }))
+    ),
+    Effect.ensuring(Effect.sync(() => port.close()))
+  )
+}
