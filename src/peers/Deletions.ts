@@ -1,7 +1,7 @@
 /**
  * Keeps deleted values from coming back through peers: hears of every deletion in the zone,
- * remembers it on disk, and tells whoever asks. Heartbeats are left out: a newer one replaces
- * an older by itself.
+ * remembers it on disk before whoever deleted hears that it is done, and tells whoever asks.
+ * Heartbeats are left out: a newer one replaces an older by itself.
  */
 import { Clock, Context, Effect, Layer, Option, Queue, Schedule } from "effect"
 import { typeOf } from "../dmp/Record.ts"
@@ -71,20 +71,23 @@ export class Deletions extends Context.Tag("dnsmesh/peers/Deletions")<
         const now = millis()
         noted(log.note(owner, valueHash(value), dead, now, keepUntil(value, now)))
       }
-      // A node without peers has nobody to tell, and nobody who could bring anything back.
-      if (Option.isSome(syncToken))
-        yield* feed.subscribe(({ cause, changes }) => {
-          if (cause === "write") changes.forEach(hear)
-        })
-
       const saving = yield* Effect.makeSemaphore(1)
-      const flush = Effect.suspend(() => {
+      const save = Effect.suspend(() => {
         const batch = [...unsaved.values()]
         if (batch.length === 0) return Effect.void
         return Effect.tap(state.saveDeletions(batch), () =>
           Effect.sync(() => batch.forEach(({ seq }) => unsaved.delete(seq)))
         )
       }).pipe(saving.withPermits(1))
+      const flush = Effect.suspend(() => (unsaved.size === 0 ? Effect.void : save))
+      // A node without peers has nobody to tell, and nobody who could bring anything back.
+      if (Option.isSome(syncToken)) {
+        yield* feed.subscribe(({ cause, changes }) => {
+          if (cause === "write") changes.forEach(hear)
+        })
+        // What fails here is logged and tried again below; the write itself stands.
+        yield* feed.settleWith(Effect.catchAllCause(flush, () => Effect.void))
+      }
       yield* Effect.addFinalizer(() =>
         Effect.catchAllCause(flush, (cause) => Effect.logError("deletions were not saved", cause))
       )

@@ -23,10 +23,15 @@ export class ChangeFeed extends Context.Tag("dnsmesh/zone/ChangeFeed")<
     readonly subscribe: (listener: Listener) => Effect.Effect<void, never, Scope.Scope>
     /** Only the publisher and the expiry of the answer index call this. */
     readonly unsafeEmit: (change: ZoneChange) => void
+    /** Runs `settle` after every write was told, before its writer hears of it, until the scope closes. */
+    readonly settleWith: (settle: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
+    /** Ends when every `settle` has; only the publisher waits for it. */
+    readonly settled: Effect.Effect<void>
   }
 >() {
   static readonly layer = Layer.sync(ChangeFeed, () => {
     const listeners = new Set<Listener>()
+    const settling = new Set<Effect.Effect<void>>()
     return ChangeFeed.of({
       subscribe: (listener) =>
         Effect.acquireRelease(
@@ -35,7 +40,13 @@ export class ChangeFeed extends Context.Tag("dnsmesh/zone/ChangeFeed")<
         ),
       unsafeEmit: (change) => {
         for (const listener of listeners) listener(change)
-      }
+      },
+      settleWith: (settle) =>
+        Effect.acquireRelease(
+          Effect.sync(() => void settling.add(settle)),
+          () => Effect.sync(() => void settling.delete(settle))
+        ),
+      settled: Effect.suspend(() => Effect.forEach(settling, (settle) => settle, { discard: true }))
     })
   })
 }

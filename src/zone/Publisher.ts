@@ -94,6 +94,7 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
           if (rows.length > 0) {
             commitRequests.unsafeUpdate(admitted.length, [])
             feed.unsafeEmit({ cause: "write", changes: rows, content })
+            yield* feed.settled
           }
         }
         for (const { entry, applied } of admitted) entry.resume(Exit.as(committed, applied))

@@ -137,6 +137,53 @@ describe("a cluster of three processes", () => {
       )
     })
   )
+
+  it.scopedLive(
+    "forgets no deletion it has confirmed, although it is killed the moment after",
+    () =>
+      Effect.gen(function* () {
+        const ports = new Map<string, number>()
+        const links = yield* Effect.forEach(["a", "b"], (id) => C.relay(() => ports.get(id) ?? 0))
+        const [toA, toB] = links
+        assert.isDefined(toA)
+        assert.isDefined(toB)
+        const all = yield* C.members(["a", "b"], {
+          peersOf: (id) => [`http://127.0.0.1:${id === "a" ? toB.port : toA.port}`]
+        })
+        for (const { id, sync } of all) ports.set(id, sync)
+        const [a, b] = yield* Effect.forEach(all, C.run, { concurrency: "unbounded" })
+        const [ma, mb] = all
+        if (a === undefined || b === undefined || ma === undefined || mb === undefined) return
+        const owners = Array.from({ length: 40 }, (_, at) => `d${at}.${C.zone}`)
+        yield* C.publishMany(a, owners.length, (at) => ({ name: owners[at] ?? "", value: "v=1" }))
+        yield* C.until(
+          Effect.map(C.holdings(mb), ({ count }) => count === owners.length),
+          8000
+        )
+        links.forEach(({ cut }) => cut(true))
+        const confirmed = new Set<string>()
+        yield* Effect.forEach(
+          owners,
+          (owner) =>
+            Effect.ignore(
+              Effect.map(C.withdraw(a, owner, "v=1"), ({ status }) => {
+                if (status === 204) confirmed.add(owner)
+                if (confirmed.size === 20) a.child.kill("SIGKILL")
+              })
+            ),
+          { concurrency: 4, discard: true }
+        )
+        yield* a.ended
+        assert.isAtLeast(confirmed.size, 20)
+        links.forEach(({ cut }) => cut(false))
+        yield* C.run(ma)
+        yield* C.until(
+          Effect.map(Effect.forEach(all, C.holdings), ([one, two]) => one?.digest === two?.digest),
+          10_000
+        )
+        for (const owner of confirmed) assert.isFalse(yield* has(b, owner, "v=1"), owner)
+      })
+  )
 })
 
 /** What `cluster keygen` made: the file and the public key it printed. */
