@@ -6,6 +6,7 @@
  */
 import type { ChildProcess } from "node:child_process"
 import { cpuOf, heading, residentMb, sleep, stop, table } from "./lib/Machine.ts"
+import { meshHeld } from "./lib/MeshWorkload.ts"
 import { databaseCopy, startNode, token } from "./lib/Node.ts"
 import { options } from "./lib/Options.ts"
 import { publishing } from "./lib/Publishing.ts"
@@ -17,7 +18,7 @@ const http = (dns: number) => dns + 5
 
 const start = async (cpu: number, dns: number, records: number, peer: number | undefined) =>
   startNode(cpu, {
-    db: await databaseCopy(records),
+    db: await databaseCopy(records, "mesh"),
     dns,
     http: http(dns),
     env: {
@@ -51,7 +52,7 @@ const publishMore = async (a: ChildProcess, b: ChildProcess | undefined): Promis
   const used = { full: cpuOf(a), empty: b === undefined ? 0 : cpuOf(b) }
   const target = (await records(full)) + more
   while ((await records(full)) < target)
-    await publishing({ port: http(full), token, seconds: 0.2, connections: 4 })
+    await publishing({ port: http(full), token, seconds: 0.2, connections: 4, record: meshHeld })
   if (b !== undefined) await converged(b)
   return { full: cpuOf(a) - used.full, empty: (b === undefined ? 0 : cpuOf(b)) - used.empty }
 }

@@ -8,13 +8,19 @@ import { unsafeMake } from "../../src/wire/Name.ts"
 import * as SqlRecordStore from "../../src/sql/SqlRecordStore.ts"
 import { RecordStore } from "../../src/zone/RecordStore.ts"
 import { pinned, sleep } from "./Machine.ts"
+import { meshHeld } from "./MeshWorkload.ts"
 import { held, zone } from "./Workload.ts"
 
 const main = new URL("../../dist/main.js", import.meta.url).pathname
 
+/** Which records a database has: the queries' zone, or mesh records that peers take over. */
+export type Content = "zone" | "mesh"
+
+const contents = { zone: held, mesh: meshHeld } as const
+
 /** A database with the first `names` records of the workload, made once for each size. */
-export const database = async (names: number): Promise<string> => {
-  const dir = join(tmpdir(), `dnsmesh-bench-${names}`)
+export const database = async (names: number, content: Content = "zone"): Promise<string> => {
+  const dir = join(tmpdir(), `dnsmesh-bench-${content === "zone" ? "" : `${content}-`}${names}`)
   const path = join(dir, "dmp.db")
   if (existsSync(`${path}.complete`)) return path
   const createdAt = Math.floor(performance.timeOrigin / 1000)
@@ -23,7 +29,7 @@ export const database = async (names: number): Promise<string> => {
     for (let from = 0; from < names; from += 5000)
       yield* store.commit(
         Array.from({ length: Math.min(5000, names - from) }, (_, i) => {
-          const { owner, value } = held(from + i)
+          const { owner, value } = contents[content](from + i)
           const row = {
             owner: unsafeMake(owner),
             value,
@@ -47,10 +53,10 @@ export const scratch = (): string => {
   return dir
 }
 
-/** A copy of `database(names)` that a benchmark may write to. */
-export const databaseCopy = async (names: number): Promise<string> => {
+/** A copy of a `database` that a benchmark may write to. */
+export const databaseCopy = async (names: number, content?: Content): Promise<string> => {
   const path = join(scratch(), "dmp.db")
-  execFileSync("cp", ["--reflink=auto", await database(names), path])
+  execFileSync("cp", ["--reflink=auto", await database(names, content), path])
   return path
 }
 

@@ -2,19 +2,14 @@
 import { randomBytes } from "node:crypto"
 import { jsonRequest } from "./HttpConnection.ts"
 import { load, type Loaded } from "./Load.ts"
-import { zone } from "./Workload.ts"
+import { type Held, zone } from "./Workload.ts"
 
 const value = "v=bench;".padEnd(241, "x")
 
-/** Each publish has a name nobody has used: chunk names, which any user may write. */
-const nextRequest = (token: string): (() => string) => {
-  const run = randomBytes(3).toString("hex")
-  let count = 0
-  return () => {
-    const hex = `${run}${(count++).toString(16).padStart(6, "0")}`
-    const owner = `chunk-${String(count % 10_000).padStart(4, "0")}-${hex}.${zone}`
-    return jsonRequest("POST", `/v1/records/${owner}`, { token, body: { value, ttl: 3600 } })
-  }
+/** Chunk names, which any user may write. */
+const plain = (i: number, run: string): Held => {
+  const hex = `${run}${i.toString(16).padStart(6, "0")}`
+  return { owner: `chunk-${String(i % 10_000).padStart(4, "0")}-${hex}.${zone}`, value }
 }
 
 export const publishing = (options: {
@@ -22,8 +17,16 @@ export const publishing = (options: {
   readonly seconds: number
   readonly token: string
   readonly connections?: number
+  /** The record of a number; `run` tells these numbers from those of earlier runs. */
+  readonly record?: (i: number, run: string) => Held
 }): Promise<Loaded> => {
-  const next = nextRequest(options.token)
+  const { record = plain, token } = options
+  const run = randomBytes(3).toString("hex")
+  let count = 0
+  const next = (): string => {
+    const { owner, value } = record(count++, run)
+    return jsonRequest("POST", `/v1/records/${owner}`, { token, body: { value, ttl: 3600 } })
+  }
   return load({
     port: options.port,
     connections: options.connections ?? 64,
