@@ -81,7 +81,7 @@ describe("POST /v1/records/{name}", () => {
       const node = yield* start()
       const answer = yield* ask(node, "POST", path, { body })
       assert.deepStrictEqual([answer.status, answer.json.error], [status, error])
-      assert.match(answer.json.request_id, /^[0-9a-f-]{36}$/)
+      assert.match(String(answer.json["request_id"]), /^[0-9a-f-]{36}$/)
       assert.strictEqual(answer.json.request_id, answer.headers.get("x-request-id"))
       assert.isString(answer.json.code)
       assert.strictEqual((yield* ask(node, "GET", path)).status, 404)
@@ -132,8 +132,11 @@ describe("POST /v1/records/{name}", () => {
     () =>
       Effect.gen(function* () {
         const node = yield* start()
-        assert.match((yield* publish(node, "a..b", "x", 86_401)).json.error, /^ttl/)
-        assert.match((yield* publish(node, "a..b", "x".repeat(2049))).json.error, /^value exceeds/)
+        assert.match(String((yield* publish(node, "a..b", "x", 86_401)).json["error"]), /^ttl/)
+        assert.match(
+          String((yield* publish(node, "a..b", "x".repeat(2049))).json["error"]),
+          /^value exceeds/
+        )
         assert.strictEqual(
           (yield* publish(node, "a..b", "\u0001")).json.error,
           "invalid record name"
@@ -255,7 +258,11 @@ describe("DELETE /v1/records/{name}", () => {
 })
 
 describe("who may", () => {
-  const unauthorized = (answer: { status: number; json: any; headers: Headers }) => {
+  const unauthorized = (answer: {
+    status: number
+    json: Readonly<Record<string, unknown>>
+    headers: Headers
+  }) => {
     assert.deepStrictEqual([answer.status, answer.json.error], [401, "unauthorized"])
     assert.match(answer.headers.get("www-authenticate") ?? "", /^Bearer /)
   }

@@ -166,7 +166,8 @@ export interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  readonly json: any
+  /** Of a body that is a JSON object; `{}` otherwise. */
+  readonly json: Readonly<Record<string, unknown>>
 }
 
 export const ask = (
@@ -189,7 +190,7 @@ export const ask = (
       }
     })
     const text = await response.text()
-    const json = text.startsWith("{") ? JSON.parse(text) : undefined
+    const json = text.startsWith("{") ? JSON.parse(text) : {}
     return { status: response.status, headers: response.headers, text, json }
   })
 
