@@ -35,7 +35,12 @@ export interface ClaimRequest {
 
 export type ClaimVerdict =
   /** The same records, with the lifetime each may have. */
-  | { readonly _tag: "Accepted"; readonly records: ReadonlyArray<TxtRecord> }
+  | {
+      readonly _tag: "Accepted"
+      readonly records: ReadonlyArray<TxtRecord>
+      /** Who sent them, to a quota. */
+      readonly sender: string
+    }
   | { readonly _tag: "Refused"; readonly reason: string }
   /** Too many for now; the sender may try again later. */
   | { readonly _tag: "Throttled" }
@@ -133,6 +138,7 @@ export class ClaimAuth extends Context.Tag("dnsmesh/auth/ClaimAuth")<
             return { _tag: "Throttled" }
         return {
           _tag: "Accepted",
+          sender,
           records: sound.right.map((one) => ({ ...one.record, ttl: lifetime(one, now) }))
         }
       }

@@ -7,6 +7,7 @@ import { isWithin, type Name } from "../wire/Name.ts"
 import { type Operation, WriteGrant } from "../zone/WriteGrant.ts"
 import * as Subject from "./Subject.ts"
 import type { TsigKey } from "./TsigKey.ts"
+import * as WriterQuota from "./WriterQuota.ts"
 
 /** Lower case, without trailing dots or one leading dot; "" authorises nothing. */
 export const normalForm = (suffix: string): string =>
@@ -90,20 +91,21 @@ export const allows = (
   (operation === "add" && scopes.some((scope) => scope._tag === "Pattern" && scope.matches(owner)))
 
 /**
- * What the holder may change. `added` are the owners this request adds to: a writer of
+ * What the holder, `who` to its quota, may change. `added` are the owners this request adds to: a writer of
  * shared names must not cut the life of what others put there, and stays unnamed.
  */
 export const grant = (
-  subject: string,
+  who: string,
   scopes: ReadonlyArray<Scope>,
   added: ReadonlyArray<Name>
 ): WriteGrant => {
   const own = added.every((owner) => owns(scopes, owner))
   return new WriteGrant({
-    subject: own ? subject : "user",
+    subject: own ? who : "user",
     allows: (operation, owner) => allows(scopes, operation, owner),
     mayShorten: own,
-    ignoresTtlCap: false
+    ignoresTtlCap: false,
+    quota: WriterQuota.make(who, (owner) => owns(scopes, owner))
   })
 }
 

@@ -16,6 +16,7 @@ import { type Denial, TokenAuth, TokenDenied, type TokenOperation } from "./Toke
 import { TokenCache } from "./TokenCache.ts"
 import * as TokenFormat from "./TokenFormat.ts"
 import { isLive, type TokenRow } from "./TokenRow.ts"
+import * as WriterQuota from "./WriterQuota.ts"
 
 type ScopeVerdict =
   | { readonly _tag: "Allowed"; readonly shared: boolean }
@@ -92,7 +93,8 @@ const grantOf = (operation: TokenOperation, name: string, row: TokenRow, shared:
     allows: (wanted, owner) =>
       owner === unsafeMake(name) && wanted === (operation === "publish" ? "add" : "delete"),
     mayShorten: !shared,
-    ignoresTtlCap: false
+    ignoresTtlCap: false,
+    quota: WriterQuota.make(row.subject, () => !shared)
   })
 
 /** `TokenAuth` over the token database. */

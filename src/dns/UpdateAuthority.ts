@@ -5,6 +5,7 @@
  */
 import { Option } from "effect"
 import type { ClaimAuth, ClaimRequest } from "../auth/ClaimAuth.ts"
+import { claimGrant } from "../auth/ClaimGrant.ts"
 import * as NameScope from "../auth/NameScope.ts"
 import type { IndexedKey } from "../auth/TsigKeys.ts"
 import type { Name } from "../wire/Name.ts"
@@ -38,18 +39,14 @@ const added = (changes: ReadonlyArray<WantedChange>): ReadonlyArray<TxtRecord> =
     Option.isSome(change) && change.value._tag === "Add" ? [change.value.record] : []
   )
 
-/** `held`, and adding at the owners of `claims`. */
-const widened = (held: WriteGrant, claims: ReadonlyArray<TxtRecord>): WriteGrant => {
-  const owners = new Set(claims.map(({ owner }) => owner))
-  return new WriteGrant({
-    subject: held.subject,
-    allows: (operation, owner) =>
-      held.allows(operation, owner) || (operation === "add" && owners.has(owner)),
+/** What `held` allows, and what `claims` does. */
+const widened = (held: WriteGrant, claims: WriteGrant): WriteGrant =>
+  new WriteGrant({
+    ...claims,
+    ...held,
     mayShorten: false,
-    ignoresTtlCap: false,
-    verified: new Set(claims.map(({ value }) => value))
+    allows: (operation, owner) => held.allows(operation, owner) || claims.allows(operation, owner)
   })
-}
 
 /** Synchronous; charges the buckets of claims. */
 export const authorise = (
@@ -60,12 +57,15 @@ export const authorise = (
   const isOwn = ({ operation, owner }: WantedChange) => NameScope.allows(scopes, operation, owner)
   const own = changes.filter(isOwn)
   const foreign = changes.filter((change) => !isOwn(change))
-  const held = NameScope.grant(
-    key === undefined ? "claim" : key.row.subject || key.row.name,
-    scopes,
-    added(own).map((record) => record.owner)
-  )
-  if (key !== undefined && foreign.length === 0) return { grant: held, changes }
+  const held =
+    key === undefined
+      ? undefined
+      : NameScope.grant(
+          key.row.subject || key.row.name,
+          scopes,
+          added(own).map((record) => record.owner)
+        )
+  if (held !== undefined && foreign.length === 0) return { grant: held, changes }
   const adds = added(foreign)
   if (adds.length !== foreign.length) return end("REFUSED")
   const source: ClaimRequest["source"] =
@@ -78,9 +78,10 @@ export const authorise = (
       return throttled
     case "Challenged":
       return challenged
-    case "Accepted":
+    case "Accepted": {
+      const claim = claimGrant(verdict.records, verdict.sender)
       return {
-        grant: widened(held, verdict.records),
+        grant: held === undefined ? claim : widened(held, claim),
         changes: [
           ...own,
           ...verdict.records.map((record) => ({
@@ -90,5 +91,6 @@ export const authorise = (
           }))
         ]
       }
+    }
   }
 }

@@ -25,7 +25,8 @@ export const challenged: Ending = { rcode: "NOERROR", truncated: true, passing: 
 export const endingOf: (error: PublishError) => Ending = Match.type<PublishError>().pipe(
   Match.tagsExhaustive({
     NotGranted: () => end("REFUSED"),
-    LimitExceeded: () => end("REFUSED"),
+    // A full node is one to try again later; every other cap is there to stay.
+    LimitExceeded: ({ limit }) => (limit === "records" ? failed : end("REFUSED")),
     ContentRefused: () => end("REFUSED"),
     PrerequisiteFailed: (unmet) => end(unmet.rcode),
     StoreError: () => failed

@@ -149,7 +149,7 @@ export const routes = Effect.gen(function* () {
       if (verdict._tag !== "Accepted") return yield* Refusal.rateLimited("rate limit exceeded", 2)
       return yield* publisher
         .apply({
-          grant: claimGrant(verdict.records),
+          grant: claimGrant(verdict.records, verdict.sender),
           changes: verdict.records.map((accepted) => ({ _tag: "Add", record: accepted }))
         })
         .pipe(

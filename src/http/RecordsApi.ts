@@ -61,6 +61,7 @@ const publish = HttpApiEndpoint.post("publish", "/v1/records/:name")
   .addError(Problem, { status: 413 })
   .addError(Problem, { status: 429 })
   .addError(Problem, { status: 503 })
+  .addError(Problem, { status: 507 })
   .annotate(OpenApi.Summary, "Publish a value")
   .annotate(
     OpenApi.Description,

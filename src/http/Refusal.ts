@@ -129,6 +129,18 @@ export const limitExceeded = ({ limit, cap }: LimitExceeded, owner: string): Ref
         code: "rrset-full",
         error: `RRset at ${owner} already holds ${cap} values`
       })
+    case "values-per-writer":
+      return new Refusal({
+        status: 413,
+        code: "share-used-up",
+        error: `RRset at ${owner} already holds ${cap} values of yours`
+      })
+    case "records":
+      return new Refusal({
+        status: 507,
+        code: "node-full",
+        error: `the node already holds ${cap} records`
+      })
     case "rrset-bytes":
       return new Refusal({
         status: 413,

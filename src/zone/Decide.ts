@@ -23,6 +23,7 @@ import {
   type WriteRequest
 } from "./WriteRequest.ts"
 import type { RowChange } from "./RecordStore.ts"
+import { Shares } from "./Shares.ts"
 import type { TxtRecord } from "./TxtRecord.ts"
 import { NotGranted, type WriteGrant } from "./WriteGrant.ts"
 
@@ -47,10 +48,15 @@ export class Draft {
   readonly #zone: LiveZone
   readonly #now: number
   readonly #changed = new Map<Name, Rrset>()
+  readonly shares: Shares
+  /** Values there will be in all. */
+  total: number
 
-  constructor(zone: LiveZone, now: number) {
+  constructor(zone: LiveZone, now: number, shares = new Shares()) {
     this.#zone = zone
     this.#now = now
+    this.shares = shares
+    this.total = zone.valueCount
   }
 
   rrset(owner: Name): Rrset {
@@ -70,6 +76,8 @@ export class Draft {
     }).pipe(
       Either.map((done) => {
         for (const [owner, rrset] of done.touched) this.#changed.set(owner, rrset)
+        for (const [owner, value, writer] of done.shared) this.shares.add(owner, value, writer)
+        this.total += done.applied.added - done.applied.removed
         return { rows: done.rows, applied: done.applied }
       })
     )
@@ -80,6 +88,8 @@ export class Draft {
 class Attempt {
   readonly touched = new Map<Name, Map<string, number>>()
   readonly rows: Array<RowChange> = []
+  /** New values in names with shares. */
+  readonly shared: Array<readonly [owner: Name, value: string, writer: string]> = []
   readonly applied = { added: 0, refreshed: 0, removed: 0 }
   readonly #draft: Draft
   readonly #grant: WriteGrant
@@ -138,7 +148,7 @@ class Attempt {
     const { owner, value } = record
     const held = this.#rrset(owner)
     const general = this.#capBroken(record, limits.maxTtl, limits.maxValueBytes)
-    const fixed = this.#roomBroken(held, value) ?? charactersBroken(value)
+    const fixed = this.#roomBroken(owner, held, value) ?? charactersBroken(value)
     if (general === undefined && fixed !== undefined) return Either.left(fixed)
     // Signatures are costly, so the policy comes last; only it can lift the two general caps.
     const verdict = policy.judge(owner, value, this.#now, this.#grant)
@@ -154,6 +164,9 @@ class Attempt {
     if (verdict.supersedes !== undefined)
       for (const other of [...held.keys()])
         if (other !== value && verdict.supersedes(other)) this.#remove(owner, other)
+    const { quota } = this.#grant
+    if (quota?.shares(owner) === true && !held.has(value))
+      this.shared.push([owner, value, quota.writer])
     this.#put(record, createdAt, held.get(value))
     return Either.void
   }
@@ -164,8 +177,10 @@ class Attempt {
     return ttl ?? sizeBroken(maxBytes, record.value)
   }
 
-  #roomBroken(held: Rrset, value: string): LimitExceeded | undefined {
+  #roomBroken(owner: Name, held: Rrset, value: string): LimitExceeded | undefined {
     if (held.has(value)) return undefined
+    const over = this.#quotaBroken(owner, held)
+    if (over !== undefined) return over
     const { maxValuesPerName, maxRrsetBytes } = this.#rules.limits
     if (maxValuesPerName > 0 && held.size >= maxValuesPerName)
       return new LimitExceeded({ limit: "values-per-name", cap: maxValuesPerName })
@@ -173,6 +188,21 @@ class Attempt {
     for (const other of held.keys()) octets += rrBytes(other)
     return octets > maxRrsetBytes
       ? new LimitExceeded({ limit: "rrset-bytes", cap: maxRrsetBytes })
+      : undefined
+  }
+
+  #quotaBroken(owner: Name, held: Rrset): LimitExceeded | undefined {
+    const { quota } = this.#grant
+    if (quota === undefined) return undefined
+    const { maxRecords, maxValuesPerWriter } = this.#rules.limits
+    const total = this.#draft.total + this.applied.added - this.applied.removed
+    if (maxRecords > 0 && total >= maxRecords)
+      return new LimitExceeded({ limit: "records", cap: maxRecords })
+    if (maxValuesPerWriter === 0 || !quota.shares(owner)) return undefined
+    const fresh = this.shared.filter(([name, value]) => name === owner && held.has(value)).length
+    const had = this.#draft.shares.count(owner, held.keys(), quota.writer)
+    return had + fresh >= maxValuesPerWriter
+      ? new LimitExceeded({ limit: "values-per-writer", cap: maxValuesPerWriter })
       : undefined
   }
 

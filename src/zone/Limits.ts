@@ -2,7 +2,15 @@
 import { Context, Layer, Schema } from "effect"
 
 export class LimitExceeded extends Schema.TaggedError<LimitExceeded>()("LimitExceeded", {
-  limit: Schema.Literal("ttl", "value-bytes", "values-per-name", "rrset-bytes", "value-characters"),
+  limit: Schema.Literal(
+    "ttl",
+    "value-bytes",
+    "values-per-name",
+    "values-per-writer",
+    "rrset-bytes",
+    "value-characters",
+    "records"
+  ),
   /** The cap that was broken; seconds, octets or values. */
   cap: Schema.Number
 }) {}
@@ -14,6 +22,10 @@ export interface LimitsShape {
   readonly maxValueBytes: number
   /** Most live values at one owner name; 0 lifts the cap. */
   readonly maxValuesPerName: number
+  /** Most live values one writer has at one name that many write; 0 lifts the cap. */
+  readonly maxValuesPerWriter: number
+  /** Live values in all at which writers with a quota may add no more; 0 lifts the cap. */
+  readonly maxRecords: number
   /** Largest RRset on the wire, in octets, so that one TCP answer can always carry it. */
   readonly maxRrsetBytes: number
 }
@@ -23,6 +35,8 @@ export class Limits extends Context.Tag("dnsmesh/zone/Limits")<Limits, LimitsSha
     maxTtl: 86_400,
     maxValueBytes: 2048,
     maxValuesPerName: 64,
+    maxValuesPerWriter: 16,
+    maxRecords: 1_000_000,
     maxRrsetBytes: 60_000
   }
   static readonly layer = (options?: Partial<LimitsShape>) =>

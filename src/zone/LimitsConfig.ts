@@ -21,6 +21,20 @@ export const settings = {
     min: 0,
     max: 1_000_000,
     default: Limits.defaults.maxValuesPerName
+  }),
+  maxValuesPerWriter: Setting.integer("DMP_MAX_VALUES_PER_WRITER", {
+    about:
+      "Most values one user, or one network of strangers, can have in one slot or claim name of somebody's mailbox, so that nobody fills it alone; 0 lifts the cap.",
+    min: 0,
+    max: 1_000_000,
+    default: Limits.defaults.maxValuesPerWriter
+  }),
+  maxRecords: Setting.integer("DMP_MAX_RECORDS", {
+    about:
+      "Records in all at which users can add no more, while the operator still can; 0 lifts the cap.",
+    min: 0,
+    max: 1_000_000_000,
+    default: Limits.defaults.maxRecords
   })
 }
 

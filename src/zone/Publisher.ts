@@ -9,6 +9,7 @@ import { ChangeFeed } from "./ChangeFeed.ts"
 import { ContentPolicy } from "./ContentPolicy.ts"
 import { Draft } from "./Decide.ts"
 import { Limits } from "./Limits.ts"
+import { Shares } from "./Shares.ts"
 import { RecordStore, type RowChange, StoreError } from "./RecordStore.ts"
 import type { Applied, PublishError, WriteRequest } from "./WriteRequest.ts"
 
@@ -46,6 +47,20 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
       const limits = yield* Limits
       const policy = yield* ContentPolicy
       const store = yield* RecordStore
+      const shares = new Shares()
+      const forget = (changes: ReadonlyArray<RowChange>): void => {
+        for (const change of changes)
+          if (change._tag === "Remove") shares.remove(change.owner, change.value)
+      }
+      yield* feed.subscribe(({ changes }) => forget(changes))
+      const forgetUnheld = (rows: ReadonlyArray<RowChange>, now: number): void => {
+        for (const row of rows) {
+          if (row._tag === "Remove") continue
+          const { owner, value } = row.row
+          const held = zone.live(owner, now).some((txt) => txt.value === value)
+          if (!held) shares.remove(owner, value)
+        }
+      }
       let waiting: Array<Waiting> = []
       let wake: (() => void) | undefined
       let open = true
@@ -75,7 +90,7 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
 
       const commit = Effect.fnUntraced(function* (group: ReadonlyArray<Waiting>) {
         const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
-        const draft = new Draft(zone, now)
+        const draft = new Draft(zone, now, shares)
         const rows: Array<RowChange> = []
         const admitted: Array<{ readonly entry: Waiting; readonly applied: Applied }> = []
         for (const entry of group) {
@@ -89,7 +104,8 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
         const committed = yield* Effect.exit(
           rows.length === 0 ? Effect.void : store.commit(rows).pipe(timed)
         )
-        if (Exit.isSuccess(committed)) {
+        if (Exit.isFailure(committed)) forgetUnheld(rows, now)
+        else {
           const content = zone.apply(rows)
           if (rows.length > 0) {
             commitRequests.unsafeUpdate(admitted.length, [])

@@ -4,6 +4,13 @@ import type { Name } from "../wire/Name.ts"
 
 export type Operation = "add" | "delete"
 
+export interface Quota {
+  /** Tells writers apart in memory, and says nothing about them. */
+  readonly writer: string
+  /** True for names that many write, where each has a share. */
+  readonly shares: (owner: Name) => boolean
+}
+
 export class WriteGrant extends Data.Class<{
   /** Who writes, for logs at DEBUG; never a secret. */
   readonly subject: string
@@ -12,6 +19,8 @@ export class WriteGrant extends Data.Class<{
   readonly mayShorten: boolean
   /** True for records whose own signed expiry rules instead of the TTL cap. */
   readonly ignoresTtlCap: boolean
+  /** What keeps this writer from filling the node, or names that others write too; none binds none. */
+  readonly quota?: Quota
   /** Values whose signatures whoever made this grant has verified already. */
   readonly verified?: ReadonlySet<string>
 }> {
@@ -23,7 +32,8 @@ export class WriteGrant extends Data.Class<{
     subject: "open",
     allows: () => true,
     mayShorten: false,
-    ignoresTtlCap: false
+    ignoresTtlCap: false,
+    quota: { writer: "open", shares: () => false }
   })
 }
 

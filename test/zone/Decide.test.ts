@@ -194,4 +194,50 @@ describe("Decide", () => {
       Either.isRight(decide(held, { prerequisites: [{ _tag: "RrsetEquals", owner, values }] }))
     assert.deepStrictEqual([["b", "a"], ["a"], ["a", "b", "c"]].map(equals), [true, false, false])
   })
+
+  describe("among writers with a quota", () => {
+    const grantOf = (writer: string, shares = true) =>
+      new WriteGrant({ ...WriteGrant.open, quota: { writer, shares: () => shares } })
+    const using = rules({ maxValuesPerName: 8, maxValuesPerWriter: 3 })
+    const limitOf = (draft: Draft, grant: WriteGrant, ...changes: ReadonlyArray<Change>) => {
+      const error = errorOf(draft.decide({ grant, changes }, using))
+      return error?._tag === "LimitExceeded" ? error.limit : error?._tag
+    }
+
+    it("leaves room for others in a name that many write", () => {
+      const draft = new Draft(zoneWith(["old", 200]), 100)
+      const mallory = grantOf("mallory")
+      assert.isUndefined(limitOf(draft, mallory, add("1"), add("2")))
+      assert.strictEqual(limitOf(draft, mallory, add("3"), add("4")), "values-per-writer")
+      assert.isUndefined(limitOf(draft, mallory, add("3")))
+      assert.strictEqual(limitOf(draft, mallory, add("4")), "values-per-writer")
+      // What is there already, theirs or not, may be refreshed.
+      assert.isUndefined(limitOf(draft, mallory, add("1"), add("old")))
+      assert.isUndefined(limitOf(draft, grantOf("alice"), add("a"), add("b"), add("c")))
+      assert.isUndefined(limitOf(draft, operator, add("x")))
+      assert.strictEqual(limitOf(draft, operator, add("y")), "values-per-name")
+    })
+
+    it("gives a share back with the value, and counts none of a writer's own names", () => {
+      const draft = new Draft(zoneWith(), 100)
+      const alice = grantOf("alice")
+      assert.isUndefined(limitOf(draft, alice, add("1"), add("2"), add("3")))
+      assert.isUndefined(limitOf(draft, operator, { _tag: "DeleteValue", owner, value: "2" }))
+      assert.isUndefined(limitOf(draft, alice, add("4")))
+      const own = grantOf("bob", false)
+      assert.isUndefined(limitOf(draft, own, add("a"), add("b"), add("c"), add("d")))
+    })
+
+    it("keeps the last records for the operator", () => {
+      const full = rules({ maxRecords: 3 })
+      const draft = new Draft(zoneWith(["one", 200]), 100)
+      const error = (grant: WriteGrant, ...changes: ReadonlyArray<Change>) =>
+        errorOf(draft.decide({ grant, changes }, full))
+      assert.isUndefined(error(grantOf("alice"), add("two"), add("one")))
+      assert.deepInclude(error(WriteGrant.open, add("three"), add("four")), { limit: "records" })
+      assert.isUndefined(error(grantOf("alice"), add("three")))
+      assert.deepInclude(error(grantOf("alice"), add("four")), { limit: "records", cap: 3 })
+      assert.isUndefined(error(operator, add("four")))
+    })
+  })
 })
