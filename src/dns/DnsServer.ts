@@ -72,9 +72,11 @@ export class DnsListeners extends Context.Tag("dnsmesh/dns/DnsListeners")<
       })
       return DnsListeners.of({
         bound: listeners.map(({ host, port }) => ({ host, port })),
-        udp: listeners.map(({ tcp: _, udp, ...endpoint }) => ({
-          ...endpoint,
-          exchange: udp.exchange
+        udp: listeners.map(({ host, ipv6Only, port, udp: { exchange } }) => ({
+          host,
+          ipv6Only,
+          port,
+          exchange
         })),
         boundTls: overTls.map(({ host, tls }) => ({ host, port: tls.port })),
         serve: (pipeline) =>
