@@ -1,5 +1,5 @@
 /** Writes what peers have through the one write path, with a grant of their own. */
-import { Clock, Context, Effect, Either, Layer, Option } from "effect"
+import { Array as Arr, Clock, Context, Effect, Either, Layer, Option } from "effect"
 import * as Heartbeat from "../dmp/Heartbeat.ts"
 import * as Octets from "../dmp/Octets.ts"
 import * as Name from "../wire/Name.ts"
@@ -21,8 +21,15 @@ export type Outcome =
   | { readonly _tag: "Taken"; readonly candidate: Candidate }
   | { readonly _tag: "Refused"; readonly candidate: Candidate; readonly refused: Refused }
 
+interface Fit {
+  readonly candidate: Candidate
+  readonly incoming: Import
+}
+
 /** Rows judged before other work gets a turn: at 0.1 ms a signature, some 3 ms. */
 const slice = 32
+/** Rows written by one request. */
+const together = 256
 
 export class Importer extends Context.Tag("dnsmesh/peers/Importer")<
   Importer,
@@ -65,7 +72,11 @@ export class Importer extends Context.Tag("dnsmesh/peers/Importer")<
 
       const grant = (
         peer: Peer,
-        options: { deletes: boolean; ignoresTtlCap: boolean; verified?: string | undefined }
+        options: {
+          readonly deletes: boolean
+          readonly ignoresTtlCap: boolean
+          readonly verified?: ReadonlySet<string>
+        }
       ) =>
         new WriteGrant({
           subject: `peer ${peer.id}`,
@@ -73,7 +84,7 @@ export class Importer extends Context.Tag("dnsmesh/peers/Importer")<
           // A peer that holds less of a record's life must not take any of ours.
           mayShorten: false,
           ignoresTtlCap: options.ignoresTtlCap,
-          ...(options.verified === undefined ? {} : { verified: new Set([options.verified]) })
+          ...(options.verified === undefined ? {} : { verified: options.verified })
         })
 
       const marked =
@@ -130,24 +141,53 @@ export class Importer extends Context.Tag("dnsmesh/peers/Importer")<
         const replaced = older(incoming, now)
         if (replaced === undefined)
           return Effect.succeed<Refused | undefined>({ reason: "superseded", retry: false })
-        const { owner, ttl, value } = incoming
         return publisher
           .apply({
             grant: grant(peer, {
               deletes: replaced.length > 0,
               ignoresTtlCap: incoming.outlivesCap,
-              verified: incoming.verified ? value : undefined
+              ...(incoming.verified ? { verified: new Set([incoming.value]) } : {})
             }),
-            changes: [
-              ...replaced,
-              {
-                _tag: "Add",
-                record: { owner, value, ttl },
-                createdAt: Math.max(incoming.createdAt, heldSince ?? 0)
-              }
-            ]
+            changes: [...replaced, addition(incoming, heldSince)]
           })
           .pipe(Effect.as<Refused | undefined>(undefined), Effect.catchAll(refusalOf))
+      }
+
+      /** Rows of one kind as one request; each by itself when the request is refused. */
+      const writeAll = (
+        peer: Peer,
+        rows: Arr.NonEmptyReadonlyArray<Fit>,
+        since: ReadonlyMap<string, number>,
+        now: number
+      ): Effect.Effect<ReadonlyArray<Outcome>, StoreError> => {
+        const heldSince = ({ owner, value }: Import) => since.get(keyOf(owner, value))
+        const oneByOne = Effect.forEach(
+          rows,
+          ({ candidate, incoming }) =>
+            Effect.map(write(peer, incoming, heldSince(incoming), now), (refused): Outcome =>
+              refused === undefined
+                ? { _tag: "Taken", candidate }
+                : { _tag: "Refused", candidate, refused }
+            ),
+          { concurrency: "unbounded" }
+        )
+        const [{ incoming: first }] = rows
+        if (rows.length === 1 || first.heartbeat !== undefined) return oneByOne
+        return publisher
+          .apply({
+            grant: grant(peer, {
+              deletes: false,
+              ignoresTtlCap: first.outlivesCap,
+              ...(first.verified
+                ? { verified: new Set(rows.map(({ incoming }) => incoming.value)) }
+                : {})
+            }),
+            changes: rows.map(({ incoming }) => addition(incoming, heldSince(incoming)))
+          })
+          .pipe(
+            Effect.as(rows.map(({ candidate }): Outcome => ({ _tag: "Taken", candidate }))),
+            Effect.catchAll((error) => (error._tag === "StoreError" ? error : oneByOne))
+          )
       }
 
       const take = Effect.fn("Importer.take")(function* (
@@ -166,7 +206,7 @@ export class Importer extends Context.Tag("dnsmesh/peers/Importer")<
           isDead: deletions.isDead
         }
         const outcomes: Array<Outcome> = []
-        const fit: Array<{ readonly candidate: Candidate; readonly incoming: Import }> = []
+        const fit: Array<Fit> = []
         for (const [at, candidate] of rows.entries()) {
           if (at % slice === slice - 1) yield* turn
           const verdict = judge(candidate, facts)
@@ -177,18 +217,12 @@ export class Importer extends Context.Tag("dnsmesh/peers/Importer")<
         const imports = fit.map(({ incoming }) => incoming)
         const since = yield* createdAt(imports, now)
         const written = yield* Effect.forEach(
-          fit,
-          ({ candidate, incoming }) =>
-            write(peer, incoming, since.get(keyOf(incoming.owner, incoming.value)), now).pipe(
-              Effect.map((refused): Outcome =>
-                refused === undefined
-                  ? { _tag: "Taken", candidate }
-                  : { _tag: "Refused", candidate, refused }
-              )
-            ),
-          { concurrency: "unbounded" }
+          Object.values(Arr.groupBy(fit, ({ incoming }) => kindOf(incoming))).flatMap((rows) =>
+            Arr.chunksOf(rows, together)
+          ),
+          (rows) => writeAll(peer, rows, since, now)
         ).pipe(marked(imports))
-        return [...outcomes, ...written]
+        return [...outcomes, ...written.flat()]
       })
 
       const withdraw = (
@@ -218,6 +252,19 @@ export class Importer extends Context.Tag("dnsmesh/peers/Importer")<
     })
   )
 }
+
+/** Rows of one kind need the same grant: nothing checked of one may count for another. */
+const kindOf = ({ heartbeat, outlivesCap, verified }: Import): string =>
+  heartbeat === undefined ? `${outlivesCap} ${verified}` : "heartbeat"
+
+const addition = (
+  { createdAt, owner, ttl, value }: Import,
+  heldSince: number | undefined
+): Change => ({
+  _tag: "Add",
+  record: { owner, value, ttl },
+  createdAt: Math.max(createdAt, heldSince ?? 0)
+})
 
 /** A refusal of the publisher concerns the row; a failure of the store does not. */
 const refusalOf = (error: PublishError): Effect.Effect<Refused, StoreError> => {

@@ -3,6 +3,8 @@ import { Clock, Context, Effect, Either, Option } from "effect"
 import * as Ed25519 from "../../src/dmp/Ed25519.ts"
 import * as Heartbeat from "../../src/dmp/Heartbeat.ts"
 import { PeerStates } from "../../src/peers/PeerState.ts"
+import * as Name from "../../src/wire/Name.ts"
+import type { RowChange } from "../../src/zone/RecordStore.ts"
 import * as Cluster from "./ClusterNode.ts"
 
 /** `a`, and `b` that follows it with settings of its own. */
@@ -45,6 +47,43 @@ describe("healing", () => {
         5000
       )
       assert.deepStrictEqual(yield* b.holdings, yield* a.holdings)
+    })
+  )
+
+  it.scopedLive("takes what fits of rows that do not all fit, and says which do not", () =>
+    Effect.gen(function* () {
+      const disk = yield* Cluster.newDisk
+      const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const peer = yield* Cluster.newDisk
+      // A peer with caps of its own: 80 values where this node keeps 64.
+      const row = (owner: string, value: string): RowChange => ({
+        _tag: "Put",
+        row: {
+          owner: Name.unsafeMake(owner),
+          value,
+          ttl: 3600,
+          createdAt: now,
+          expiresAt: now + 3600
+        }
+      })
+      yield* peer.records.commit([
+        ...Array.from({ length: 80 }, (_, at) => row("full.example.org", `value ${at}`)),
+        ...Array.from({ length: 40 }, (_, at) => row(`fits-${at}.example.org`, "value"))
+      ])
+      const a = yield* Cluster.start({ disk: peer, peers: Cluster.peersConfig() })
+      const b = yield* Cluster.start({
+        disk,
+        peers: Cluster.peersConfig({
+          syncInterval: 0.2,
+          syncPeers: [Cluster.url(`http://127.0.0.1:${a.port}`)]
+        })
+      })
+      yield* Cluster.eventually(Effect.map(b.holdings, (rows) => rows.length === 64 + 40))
+      const states = Context.get(b.context, PeerStates)
+      yield* Cluster.eventually(
+        Effect.sync(() => states.all()[0]?.quarantine.reasons()["values-per-name"] === 16)
+      )
+      assert.lengthOf(yield* b.values("full.example.org"), 64)
     })
   )
 
