@@ -9,6 +9,8 @@ export interface Asking {
   readonly mode?: "udp" | "tcp"
   readonly connections?: number
   readonly outstanding?: number
+  /** Processors of the generator, as taskset names them; 1 unless told. */
+  readonly cpus?: string
   /** Queries per second; without it as fast as the server answers. */
   readonly rate?: number
 }
@@ -23,9 +25,9 @@ export interface Answered {
 
 const figure = (out: string, label: RegExp): number => Number(label.exec(out)?.[1] ?? NaN)
 
-const output = (args: ReadonlyArray<string>): Promise<string> =>
+const output = (cpus: string, args: ReadonlyArray<string>): Promise<string> =>
   new Promise((resolve, reject) => {
-    const child = spawn("taskset", ["-c", "1", "dnsperf", ...args], {
+    const child = spawn("taskset", ["-c", cpus, "dnsperf", ...args], {
       stdio: ["ignore", "pipe", "ignore"]
     })
     const chunks: Array<Buffer> = []
@@ -36,8 +38,8 @@ const output = (args: ReadonlyArray<string>): Promise<string> =>
 
 /** Asks for `seconds`. With a rate, a server that stalls is not spared: up to 10,000 wait for it. */
 export const dnsperf = async (asking: Asking): Promise<Answered> => {
-  const { connections = 8, mode = "udp", port, queryFile, rate, seconds } = asking
-  const out = await output([
+  const { connections = 8, cpus = "1", mode = "udp", port, queryFile, rate, seconds } = asking
+  const out = await output(cpus, [
     ...["-s", "127.0.0.1", "-p", String(port), "-m", mode, "-d", queryFile, "-e"],
     ...["-c", String(connections), "-l", String(seconds)],
     ...["-q", String(asking.outstanding ?? (rate === undefined ? 100 : 10_000))],

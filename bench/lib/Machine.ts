@@ -83,9 +83,9 @@ const slowDisk: ReadonlyArray<string> = [
   ...["-e", "inject=fsync,fdatasync:delay_exit=4000"]
 ]
 
-/** Starts a program on one processor; the generator runs on the other. */
+/** Starts a program on one processor, or on those a list for taskset names; the generator runs on another. */
 export const pinned = (
-  cpu: number,
+  cpu: number | string,
   command: string,
   args: ReadonlyArray<string>,
   options: PinnedOptions = {}

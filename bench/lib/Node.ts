@@ -69,7 +69,7 @@ export interface NodeOptions {
 }
 
 /** Starts the node without waiting for it. */
-export const spawnNode = (cpu: number, options: NodeOptions): ChildProcess =>
+export const spawnNode = (cpu: number | string, options: NodeOptions): ChildProcess =>
   pinned(cpu, process.execPath, ["--max-semi-space-size=8", main, "serve"], {
     slow: options.slow ?? false,
     env: settingsOf(options)
@@ -100,7 +100,10 @@ export const command = (db: string, ...args: ReadonlyArray<string>): unknown =>
     })
   )
 
-export const startNode = async (cpu: number, options: NodeOptions): Promise<ChildProcess> => {
+export const startNode = async (
+  cpu: number | string,
+  options: NodeOptions
+): Promise<ChildProcess> => {
   const child = spawnNode(cpu, options)
   await ready(options.http, child)
   return child
