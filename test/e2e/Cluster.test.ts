@@ -30,6 +30,20 @@ describe("a cluster of three processes", () => {
         assert.strictEqual((yield* C.withdraw(last, owner, "v=1")).status, 204)
         for (const other of nodes) yield* C.until(lacks(other, owner, "v=1"), 5000)
       }
+      const [first] = nodes
+      assert.isDefined(first)
+      // The gauges of peers are set every few seconds.
+      const wanted = [
+        /^dmp_sync_lag_seconds\{peer="[^"]+"\} [0-9.]+$/m,
+        /^dmp_sync_rounds_total\{[^}]*outcome="ok"[^}]*\} [1-9]/m,
+        /^dmp_sync_quarantine_rows\{peer="[^"]+"\} 0$/m
+      ]
+      yield* C.until(
+        Effect.map(request(first, "/metrics", C.bearer(C.operatorToken)), ({ body }) =>
+          wanted.every((line) => line.test(body))
+        ),
+        9000
+      )
     })
   )
 
