@@ -4,6 +4,7 @@
  */
 import { Cause, Clock, Deferred, Effect, Schedule } from "effect"
 import type { MessagePort } from "node:worker_threads"
+import { collect } from "../runtime/Garbage.ts"
 import { TopTalkers } from "../runtime/TopTalkers.ts"
 import { fromWireKey, unsafeWireKey } from "../wire/Name.ts"
 import { LiveZone, toText } from "../zone/LiveZone.ts"
@@ -102,6 +103,7 @@ export const serve = (port: MessagePort, setup: Setup): Effect.Effect<void> => {
     const answering = Effect.gen(function* () {
       say({ _tag: "More" })
       yield* Deferred.await(complete)
+      yield* collect
       // Runs after the sockets have closed: nothing is counted behind it.
       yield* Effect.addFinalizer(() => tell)
       const sockets = yield* Effect.forEach(setup.endpoints, (endpoint) =>
