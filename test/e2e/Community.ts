@@ -10,7 +10,7 @@ export interface Member {
 }
 
 export interface Running extends Member {
-  readonly env: Environment
+  readonly env: Environment & { readonly DMP_DB_PATH: string }
   readonly node: NodeProcess
 }
 

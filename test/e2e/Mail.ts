@@ -6,6 +6,7 @@ import * as Ed25519 from "../../src/dmp/Ed25519.ts"
 import * as Identity from "../../src/dmp/Identity.ts"
 import * as OwnerName from "../../src/dmp/OwnerName.ts"
 import * as Prekey from "../../src/dmp/Prekey.ts"
+import * as Rotation from "../../src/dmp/Rotation.ts"
 import * as SlotManifest from "../../src/dmp/SlotManifest.ts"
 import { prefixes } from "../../src/dmp/Record.ts"
 import { accepted } from "../dmp/samples.ts"
@@ -112,3 +113,23 @@ export const claim = (
     )
   )
 }
+
+/** The hand-over of `from`'s name to the key of `to`. */
+export const rotation = (from: User, to: User): Published => ({
+  owner: `rotate.${from.identity}`,
+  ttl: day,
+  value: accepted(
+    Rotation.sign(
+      {
+        subject: { kind: "user", name: from.subject },
+        oldSpk: from.spk,
+        newSpk: to.spk,
+        seq: 1n,
+        ts: seconds(),
+        exp: seconds() + day
+      },
+      from.seed,
+      to.seed
+    )
+  )
+})

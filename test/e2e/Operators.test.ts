@@ -67,7 +67,11 @@ layer(Community.layer, shared)("the operator's commands, beside the running node
       const again = yield* User.register(node, "tsig-confirm", user)
       yield* did("subject", "ban", user.subject, "--note", "spam")
       yield* becomes(User.keyOf(again), `NOTAUTH ${rcode.BADKEY}`)
-      assert.strictEqual((yield* publish(node, user.identity, "v=x", 60, next)).status, 401)
+      const banned = publish(node, user.identity, "v=x", 60, next).pipe(
+        Effect.map(({ status }) => status === 401),
+        Effect.orDie
+      )
+      yield* eventually(banned, 1.5)
       for (const step of ["confirm", "tsig-confirm"] as const)
         assert.strictEqual((yield* User.register(node, step, user)).status, 403)
     })
