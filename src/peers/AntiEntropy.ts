@@ -78,8 +78,11 @@ export const layer = Layer.scopedDiscard(
           )
         }
       })
+    const leave = (state: PeerState) =>
+      // Nobody lags behind a peer that is none any more: a last value would stand for good.
+      Effect.zipRight(states.close(state), SyncMetrics.peerGone(state.peer.id))
     const follow = (peer: Peer) =>
-      Effect.acquireUseRelease(states.open(peer), goOn, states.close).pipe(
+      Effect.acquireUseRelease(states.open(peer), goOn, leave).pipe(
         Effect.retry(Schedule.spaced("5 seconds")),
         Effect.annotateLogs({ peer: peer.id })
       )

@@ -79,6 +79,10 @@ export const peer = (
     { discard: true }
   )
 
+/** Series cannot be taken back, so those of a former peer say that nothing is wrong with it. */
+export const peerGone = (id: string) =>
+  peer(id, { lag: 0, lastSuccess: 0, clockOffset: 0, quarantined: 0 })
+
 /** Known label values exist from the first scrape on, at 0. */
 export const register: Effect.Effect<void> = Effect.sync(() => {
   for (const outcome of ["taken", "refused"]) Metric.tagged(rows, "outcome", outcome).register()

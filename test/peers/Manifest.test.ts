@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Either, Option } from "effect"
+import { Context, Effect, Either, Metric, MetricState, Option } from "effect"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import * as ClusterManifest from "../../src/dmp/ClusterManifest.ts"
 import * as Ed25519 from "../../src/dmp/Ed25519.ts"
 import { ManifestInstall } from "../../src/peers/ManifestInstall.ts"
 import { PeerList } from "../../src/peers/PeerList.ts"
+import { PeerStates } from "../../src/peers/PeerState.ts"
 import type { PeersConfigShape } from "../../src/peers/PeersConfig.ts"
 import { Reload } from "../../src/peers/Reload.ts"
 import * as Name from "../../src/wire/Name.ts"
@@ -85,6 +86,45 @@ describe("a cluster manifest", () => {
         yield* node.stop
         const again = yield* startWith(pinned(), disk)
         assert.deepStrictEqual(yield* peersOf(again.node), ["peer-9"])
+      })
+  )
+
+  it.scopedLive(
+    "leaves no lag behind for a node that is a peer no more, and keeps one renamed",
+    () =>
+      Effect.gen(function* () {
+        const lagOf = (id: string) =>
+          Effect.map(Metric.snapshot, (pairs) => {
+            const pair = pairs.find(
+              ({ metricKey }) =>
+                metricKey.name === "dmp_sync_lag_seconds" &&
+                metricKey.tags.some(({ value }) => value === id)
+            )
+            return pair !== undefined && MetricState.isGaugeState(pair.metricState)
+              ? Number(pair.metricState.value)
+              : undefined
+          })
+        const { node } = yield* startWith(pinned())
+        yield* node.publish(owner, sign(701n), 300)
+        // Nobody is at that address.
+        yield* Cluster.eventually(
+          Effect.map(lagOf("peer-701"), (lag) => (lag ?? 0) > 0),
+          12_000
+        )
+        yield* node.publish(owner, sign(702n), 300)
+        yield* Cluster.eventually(Effect.map(lagOf("peer-701"), (lag) => lag === 0))
+        const states = Context.get(node.context, PeerStates)
+        yield* Cluster.eventually(
+          Effect.sync(
+            () =>
+              states
+                .all()
+                .map(({ peer }) => peer.id)
+                .join() === "peer-702"
+          )
+        )
+        yield* Effect.sleep("100 millis")
+        assert.strictEqual(states.all()[0]?.peer.id, "peer-702")
       })
   )
 
