@@ -240,6 +240,18 @@ describe("the routes of releases 0.2 to 0.4, from outside", () => {
         [{ value: `${claim}AAAA`, recipient_id_hex12 }, "claim verification failed"]
       ] as const)
         assert.deepStrictEqual(yield* error(node, "/v1/claim/publish", body), [400, text])
+
+      // A bucket of 30 for whoever submits, of 60 for whoever looks.
+      const flood = yield* Effect.forEach(Array.from({ length: 40 }), () =>
+        error(node, "/v1/heartbeat", {})
+      )
+      assert.deepInclude(flood, [429, "heartbeat rate limit exceeded"])
+      const looks = yield* Effect.forEach(
+        Array.from({ length: 100 }),
+        () => Effect.map(request(node, "/v1/nodes/seen"), ({ status }) => status),
+        { concurrency: 8 }
+      )
+      assert.include(looks, 429)
     })
   )
 
