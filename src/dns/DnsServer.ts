@@ -31,7 +31,7 @@ export class DnsListeners extends Context.Tag("dnsmesh/dns/DnsListeners")<
     readonly udp: ReadonlyArray<
       UdpServer.Endpoint & {
         /** The way back to a client that one of those threads has heard there. */
-        readonly exchange: (remote: UdpServer.Remote) => Exchange
+        readonly exchange: (remote: UdpServer.Remote, done: () => void) => Exchange
       }
     >
     readonly serve: (pipeline: PipelineShape) => Effect.Effect<void, never, Scope.Scope>

@@ -11,6 +11,7 @@ import { LiveZone, toText } from "../zone/LiveZone.ts"
 import type { RowChange } from "../zone/RecordStore.ts"
 import type { ServedZone, StaticRrset } from "../zone/ServedZones.ts"
 import * as Admission from "./Admission.ts"
+import { countDrop } from "./DnsMetrics.ts"
 import * as DnsTally from "./DnsTally.ts"
 import { ResponderKernel, type ReplySettings } from "./Responder.ts"
 import * as UdpServer from "./UdpServer.ts"
@@ -63,6 +64,7 @@ export const serve = (port: MessagePort, setup: Setup): Effect.Effect<void> => {
     const complete = yield* Deferred.make<void>()
     const stopped = yield* Deferred.make<void>()
     let serial = 0
+    let forwarded = 0
 
     port.on("message", (message: ToWorker) => {
       switch (message._tag) {
@@ -70,6 +72,9 @@ export const serve = (port: MessagePort, setup: Setup): Effect.Effect<void> => {
           return void zone.apply(message.changes)
         case "Serial":
           serial = message.serial
+          return
+        case "Done":
+          forwarded--
           return
         case "Held":
           zone.apply(puts(message.rrsets))
@@ -92,6 +97,9 @@ export const serve = (port: MessagePort, setup: Setup): Effect.Effect<void> => {
     )
 
     const forward = (message: Buffer, { host, remote }: UdpServer.Datagram) => {
+      // The queue to the main thread has no end of its own.
+      if (forwarded >= setup.maxForwarded) return countDrop("shed")
+      forwarded++
       const { address, port } = remote
       // A copy: what is sent is the whole of what lies under a buffer.
       say({ _tag: "Message", octets: new Uint8Array(message), host, remote: { address, port } })

@@ -75,6 +75,20 @@ export class Datagram implements Exchange {
   done(): void {}
 }
 
+/** One that another socket has heard; `done` tells its thread. */
+class RelayedDatagram extends Datagram {
+  readonly #done: () => void
+
+  constructor(socket: Socket, host: string, remote: Remote, done: () => void) {
+    super(socket, host, remote)
+    this.#done = done
+  }
+
+  override done(): void {
+    this.#done()
+  }
+}
+
 /** Whoever takes in what a socket receives. */
 export interface Receiver {
   readonly accept: (message: Buffer, exchange: Datagram) => void
@@ -91,7 +105,7 @@ export const bind = (
 ): Effect.Effect<
   {
     readonly port: number
-    readonly exchange: (remote: Remote) => Exchange
+    readonly exchange: (remote: Remote, done: () => void) => Exchange
     readonly serve: (receiver: Receiver) => Effect.Effect<void, never, Scope.Scope>
   },
   BindFailed,
@@ -99,7 +113,7 @@ export const bind = (
 > =>
   Effect.map(Effect.acquireRelease(acquire(endpoint, reusePort), release), (socket) => ({
     port: socket.address().port,
-    exchange: (remote) => new Datagram(socket, endpoint.host, remote),
+    exchange: (remote, done) => new RelayedDatagram(socket, endpoint.host, remote, done),
     serve: (receiver) =>
       Effect.acquireRelease(
         Effect.sync(() => {

@@ -16,6 +16,8 @@ export interface Setup {
   readonly replies: ReplySettings
   readonly rates: RateSettings
   readonly zones: ReadonlyArray<ServedZone>
+  /** Messages it may have waiting on the main thread; more are shed. */
+  readonly maxForwarded: number
 }
 
 /** Values at one wire key, each as its octets and the second it ends. */
@@ -33,6 +35,8 @@ export type ToWorker =
     }
   | { readonly _tag: "Changes"; readonly changes: ReadonlyArray<RowChange> }
   | { readonly _tag: "Serial"; readonly serial: number }
+  /** One `Message` has had its answer. */
+  | { readonly _tag: "Done" }
   /** Finish and end. */
   | { readonly _tag: "Stop" }
 

@@ -25,7 +25,8 @@ const batch = 256
 /** What a thread's messages are given to; called synchronously. */
 export interface Heard {
   readonly serving: () => void
-  readonly message: (message: Extract<FromWorker, { _tag: "Message" }>) => void
+  /** `done` is to be called once, when nothing more will be sent. */
+  readonly message: (message: Extract<FromWorker, { _tag: "Message" }>, done: () => void) => void
   readonly tally: (tally: Extract<FromWorker, { _tag: "Tally" }>["tally"]) => void
 }
 
@@ -95,7 +96,7 @@ export const start = (options: Options): Effect.Effect<WorkerThread, never, Scop
         case "Serving":
           return heard.serving()
         case "Message":
-          return heard.message(message)
+          return heard.message(message, () => tell({ _tag: "Done" }))
         case "Tally":
           return heard.tally(message.tally)
         case "Failed":

@@ -74,7 +74,8 @@ export class Workers extends Context.Tag("dnsmesh/dns/Workers")<
             rateExempt: config.rateExempt,
             workers: config.workers
           },
-          zones: yield* ServedZones
+          zones: yield* ServedZones,
+          maxForwarded: config.maxConcurrency
         }
         const exchanges = new Map(listeners.udp.map(({ exchange, host }) => [host, exchange]))
         const threads = Array.from({ length: config.workers - 1 }, (_, i) => ({
@@ -95,11 +96,11 @@ export class Workers extends Context.Tag("dnsmesh/dns/Workers")<
               slot.serving = true
               slot.servingSince = performance.now()
             },
-            message: ({ host, octets, remote }) => {
-              const exchange = exchanges.get(host)?.(remote)
+            message: ({ host, octets, remote }, done) => {
               // Both sockets have the same address and port: the client cannot tell them apart.
-              if (exchange !== undefined)
-                pipeline.acceptAdmitted(Buffer.from(octets.buffer), exchange)
+              const exchange = exchanges.get(host)?.(remote, done)
+              if (exchange === undefined) done()
+              else pipeline.acceptAdmitted(Buffer.from(octets.buffer), exchange)
             },
             tally: (tally) => {
               for (const [family, , by] of tally.counts)

@@ -52,7 +52,8 @@ const withThreads = <A, E>(
   held: ReadonlyArray<RowChange> = [],
   entry = dnsThreadMain,
   /** Changes made one by one while the threads start. */
-  meanwhile: ReadonlyArray<RowChange> = []
+  meanwhile: ReadonlyArray<RowChange> = [],
+  slow: SlowPath["Type"] = refuse
 ) => {
   const live = new LiveZone(0)
   live.apply([put("held", "from the start"), ...held])
@@ -60,7 +61,7 @@ const withThreads = <A, E>(
     Layer.provideMerge(DnsServer.layer),
     Layer.provideMerge(DnsListeners.layer),
     Layer.provideMerge(Pipeline.layer),
-    Layer.provide(Layer.succeed(SlowPath, refuse)),
+    Layer.provide(Layer.succeed(SlowPath, slow)),
     Layer.provideMerge(Responder.layer),
     Layer.provideMerge(Readiness.layer),
     Layer.provideMerge(zoneLayer(live, { hosts: ["127.0.0.1"], workers: 3, ...options }))
@@ -132,16 +133,19 @@ const values = (reply: Buffer | undefined) =>
 const total = (threads: Node["threads"]) =>
   threads().reduce((sum, { messages }) => sum + messages, 0)
 
-const received = Effect.sync(() => {
-  for (const { metricKey, metricState } of Metric.unsafeSnapshot())
-    if (
-      metricKey.name === "dmp_dns_messages_total" &&
-      metricKey.tags[0]?.value === "udp" &&
-      MetricState.isCounterState(metricState)
-    )
-      return Number(metricState.count)
-  return 0
-})
+const counted = (family: string, value: string) =>
+  Effect.sync(() => {
+    for (const { metricKey, metricState } of Metric.unsafeSnapshot())
+      if (
+        metricKey.name === family &&
+        metricKey.tags[0]?.value === value &&
+        MetricState.isCounterState(metricState)
+      )
+        return Number(metricState.count)
+    return 0
+  })
+
+const received = counted("dmp_dns_messages_total", "udp")
 
 describe("Workers", () => {
   it.live("spread clients over all threads, every answer the same, every message counted", () =>
@@ -236,11 +240,39 @@ describe("Workers", () => {
         Effect.gen(function* () {
           const sockets = yield* clients(20)
           const update = Buffer.from("000128000000000000000000", "hex")
-          for (const reply of yield* askAll(sockets, port, update))
-            assert.strictEqual(reply.toString("hex"), "0001a8050000000000000000")
+          // More than may wait at once, so that each has to make room for the next.
+          for (let round = 0; round < 6; round++)
+            for (const reply of yield* askAll(sockets, port, update))
+              assert.strictEqual(reply.toString("hex"), "0001a8050000000000000000")
           yield* until(Effect.sync(() => total(threads) > 3))
         }).pipe(Effect.scoped),
-      { maxConcurrency: 64 }
+      { maxConcurrency: 20 }
+    )
+  )
+
+  it.live("shed what the main thread has no room for, and go on answering queries", () =>
+    withThreads(
+      ({ port, threads }) =>
+        Effect.gen(function* () {
+          const sockets = yield* clients(40)
+          const update = Buffer.from("000128000000000000000000", "hex")
+          const before = yield* counted("dmp_dns_drops_total", "shed")
+          for (let round = 0; round < 5; round++)
+            for (const reply of yield* askAll(sockets, port, update, 100))
+              assert.strictEqual(reply.length, 0)
+          for (const reply of yield* askAll(sockets, port, query("held")))
+            assert.deepStrictEqual(values(reply), ["from the start"])
+          yield* until(Effect.sync(() => total(threads) > 3))
+          // Two on the main thread for good, the rest let go.
+          yield* until(
+            Effect.map(counted("dmp_dns_drops_total", "shed"), (now) => now - before === 5 * 40 - 2)
+          )
+        }).pipe(Effect.scoped),
+      { maxConcurrency: 2 },
+      [],
+      dnsThreadMain,
+      [],
+      { handle: () => Effect.never }
     )
   )
 
