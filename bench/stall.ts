@@ -5,8 +5,6 @@
  *
  *     node bench/stall.ts [names=100000] [expiring=900000] [seconds=10]
  */
-import { spawn } from "node:child_process"
-import { once } from "node:events"
 import { join } from "node:path"
 import { DatabaseSync } from "node:sqlite"
 import { dnsperf } from "./lib/Dnsperf.ts"
@@ -16,7 +14,8 @@ import { options } from "./lib/Options.ts"
 import { publishing } from "./lib/Publishing.ts"
 import { times } from "./lib/Rounds.ts"
 import { metric } from "./lib/Scrape.ts"
-import { queries, writeQueries, zone } from "./lib/Workload.ts"
+import { transferring } from "./lib/Transferring.ts"
+import { queries, writeQueries } from "./lib/Workload.ts"
 
 const given = options({ names: 100_000, expiring: 900_000, seconds: 10 })
 const { expiring, names, seconds } = given
@@ -50,24 +49,12 @@ const whilePublishing = async (): Promise<Case> => {
 
 const whileTransferring = async (): Promise<Case> => {
   const done = new AbortController()
-  let [transfers, octets] = [0, 0]
-  const transferring = (async () => {
-    while (!done.signal.aborted) {
-      const dig = spawn(
-        "taskset",
-        ["-c", "1", "dig", "@127.0.0.1", "-p", String(dns), "AXFR", zone],
-        { stdio: ["ignore", "pipe", "ignore"] }
-      )
-      dig.stdout.on("data", (chunk: Buffer) => (octets += chunk.length))
-      await once(dig, "close")
-      transfers++
-    }
-  })()
+  const transfers = transferring(dns, done.signal)
   await sleep(200)
   const answered = await ask()
   done.abort()
-  await transferring
-  return { answered, beside: `${transfers} transfers, ${Math.round(octets / 1e6)} MB of text` }
+  const { records, seconds, transfers: count } = await transfers
+  return { answered, beside: `${count} transfers, ${Math.round(records / seconds)} records/s` }
 }
 
 /** All records but `names` end at once, while the node runs. */
