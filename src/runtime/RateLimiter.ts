@@ -42,7 +42,10 @@ export const make = (options: BucketOptions): Effect.Effect<RateLimiter> =>
     options.rate <= 0 || options.burst <= 0 ? unlimited : over(clock, options)
   )
 
-const over = (clock: Clock.Clock, { rate, burst, maxKeys = 10_000 }: BucketOptions): RateLimiter => {
+const over = (
+  clock: Clock.Clock,
+  { rate, burst, maxKeys = 10_000 }: BucketOptions
+): RateLimiter => {
   const buckets = new Map<string, Bucket>()
   let evicted = 0
 
