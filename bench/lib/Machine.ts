@@ -115,7 +115,9 @@ export const stop = (child: ChildProcess): Promise<void> =>
 
 /** What every benchmark prints above its tables. */
 export const heading = (title: string, ...facts: ReadonlyArray<string>): void =>
-  console.log(`\n### ${title}\n\n${[describeMachine(), ...facts].filter((fact) => fact !== "").join("; ")}\n`)
+  console.log(
+    `\n### ${title}\n\n${[describeMachine(), ...facts].filter((fact) => fact !== "").join("; ")}\n`
+  )
 
 /** Those of `servers` that are still there; says which are not. */
 export const running = <S extends { readonly name: string; readonly child: ChildProcess }>(
