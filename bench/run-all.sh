@@ -48,6 +48,7 @@ count=$(pick rounds)
   run tcp $both
   run tcp connections=20 $both
   run latency $both
+  run workers $both
   run publish $both
   run publish slow $both
   run publish names=1000000 $both
