@@ -7,6 +7,7 @@ import { Context, Effect, Layer } from "effect"
 import { TrustedProxies } from "../runtime/TrustedProxies.ts"
 import { HttpConfig } from "./HttpConfig.ts"
 import { InFlight } from "./InFlight.ts"
+import type { Listening } from "./Listen.ts"
 import * as Listener from "./Listener.ts"
 
 const starting: RequestListener = (_request, response) => {
@@ -18,7 +19,7 @@ const starting: RequestListener = (_request, response) => {
 export class HttpListeners extends Context.Tag("dnsmesh/http/HttpListeners")<
   HttpListeners,
   {
-    readonly listeners: ReadonlyArray<Listener.Listener>
+    readonly listeners: ReadonlyArray<Listening>
     /** What the front registers requests with. */
     readonly inFlight: InFlight
     /** From now on `onRequest` answers. */

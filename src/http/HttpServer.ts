@@ -11,7 +11,7 @@ import { Authentication } from "./Authentication.ts"
 import { ClientLimit } from "./ClientLimit.ts"
 import { Front } from "./Front.ts"
 import { HttpListeners } from "./HttpListeners.ts"
-import type { Listener } from "./Listener.ts"
+import type { Listening } from "./Listen.ts"
 
 export class HttpServer extends Context.Tag("dnsmesh/http/HttpServer")<
   HttpServer,
@@ -57,7 +57,7 @@ export class HttpServer extends Context.Tag("dnsmesh/http/HttpServer")<
   )
 }
 
-const listening = (listeners: ReadonlyArray<Listener>): Effect.Effect<void, string> =>
+const listening = (listeners: ReadonlyArray<Listening>): Effect.Effect<void, string> =>
   Effect.suspend(() =>
     listeners.every(({ server }) => server.listening) ? Effect.void : Effect.fail("not listening")
   )

@@ -3,21 +3,17 @@
  * silent client can hold; the caps on connections bound how many of them there are.
  */
 import { createServer, type RequestListener, type Server } from "node:http"
-import { type AddressInfo, isIPv6, type Socket } from "node:net"
-import { Effect, type Scope } from "effect"
-import { type BindFailed, bindFailed } from "../runtime/BindFailed.ts"
+import type { Socket } from "node:net"
+import type { Effect, Scope } from "effect"
+import type { BindFailed } from "../runtime/BindFailed.ts"
 import type { Trusts } from "../runtime/TrustedProxies.ts"
 import * as ClientError from "./ClientError.ts"
 import { peerOf } from "./ClientAddress.ts"
 import type { HttpConfigShape } from "./HttpConfig.ts"
 import * as HttpMetrics from "./HttpMetrics.ts"
 import type { InFlight } from "./InFlight.ts"
+import { type Listening, listen } from "./Listen.ts"
 import { methodNotAllowed } from "./Refusal.ts"
-
-export interface Listener {
-  readonly server: Server
-  readonly address: AddressInfo
-}
 
 /** Open connections of all listeners, and by limiter key. */
 export class Connections {
@@ -103,25 +99,5 @@ const make = (options: ListenerOptions): Server => {
 export const bind = (
   host: string,
   options: ListenerOptions
-): Effect.Effect<Listener, BindFailed, Scope.Scope> =>
-  Effect.acquireRelease(
-    Effect.async<Listener, BindFailed>((resume) => {
-      const { port } = options.config
-      const server = make(options)
-      const failed = (cause: NodeJS.ErrnoException) => resume(bindFailed("HTTP", host, port, cause))
-      server.once("error", failed)
-      // Each family has its own socket: a wildcard of one must not claim the other's.
-      server.listen({ host, port, exclusive: true, ipv6Only: isIPv6(host) }, () => {
-        server.off("error", failed)
-        server.on("error", () => {})
-        const address = server.address()
-        if (address !== null && typeof address === "object")
-          resume(Effect.succeed({ server, address }))
-      })
-    }),
-    ({ server }) =>
-      Effect.async<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        server.closeAllConnections()
-      })
-  )
+): Effect.Effect<Listening, BindFailed, Scope.Scope> =>
+  listen("HTTP", () => make(options), host, options.config.port)

@@ -3,12 +3,12 @@
  * gone from the public one. Bound while the layer lives.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
-import { type AddressInfo, isIPv6 } from "node:net"
+import type { AddressInfo } from "node:net"
 import { Context, Effect, Layer, Option, Runtime } from "effect"
 import { PeersConfig } from "../peers/PeersConfig.ts"
-import { type BindFailed, bindFailed } from "../runtime/BindFailed.ts"
 import { peerOf } from "./ClientAddress.ts"
 import * as Dispatch from "./Dispatch.ts"
+import { listen } from "./Listen.ts"
 import * as Refusal from "./Refusal.ts"
 import { type Reply, write } from "./Reply.ts"
 import * as RequestBody from "./RequestBody.ts"
@@ -81,33 +81,16 @@ const bind = (
   host: string,
   port: number,
   onRequest: (request: IncomingMessage, response: ServerResponse) => void
-) =>
-  Effect.acquireRelease(
-    Effect.async<{ readonly server: Server; readonly address: AddressInfo }, BindFailed>(
-      (resume) => {
-        const server = createServer({
-          headersTimeout: patience,
-          requestTimeout: 3 * patience,
-          keepAliveTimeout: keepAlive,
-          noDelay: true
-        })
-        server.maxConnections = maxConnections
-        server.on("request", onRequest)
-        const failed = (cause: NodeJS.ErrnoException) =>
-          resume(bindFailed("sync", host, port, cause))
-        server.once("error", failed)
-        server.listen({ host, port, exclusive: true, ipv6Only: isIPv6(host) }, () => {
-          server.off("error", failed)
-          server.on("error", () => {})
-          const address = server.address()
-          if (address !== null && typeof address === "object")
-            resume(Effect.succeed({ server, address }))
-        })
-      }
-    ),
-    ({ server }) =>
-      Effect.async<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        server.closeAllConnections()
-      })
-  )
+) => {
+  const make = (): Server => {
+    const server = createServer({
+      headersTimeout: patience,
+      requestTimeout: 3 * patience,
+      keepAliveTimeout: keepAlive,
+      noDelay: true
+    })
+    server.maxConnections = maxConnections
+    return server.on("request", onRequest)
+  }
+  return listen("sync", make, host, port)
+}
