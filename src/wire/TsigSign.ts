@@ -1,8 +1,14 @@
 /** Adds TSIG records to messages: requests, answers, their later parts, and refusals (RFC 8945 §5.3). */
 import { Either } from "effect"
 import { rrClass, type } from "./Codes.ts"
-import { headerOctets } from "./Message.ts"
-import { algorithms, fudgeSeconds, type Key, macOf, type TsigVariables } from "./Tsig.ts"
+import {
+  algorithms,
+  fudgeSeconds,
+  type Key,
+  macOf,
+  materialOf,
+  type TsigVariables
+} from "./Tsig.ts"
 import { nameOctets, type WireError } from "./WireName.ts"
 
 export interface SignOptions {
@@ -32,7 +38,7 @@ interface RecordParts {
 const append = (message: Buffer, parts: RecordParts): Buffer => {
   const { algorithm, mac, owner, variables } = parts
   const rdataOctets = algorithm.length + 16 + mac.length + variables.other.length
-  const out = Buffer.alloc(message.length + owner.length + 10 + rdataOctets)
+  const out = Buffer.allocUnsafe(message.length + owner.length + 10 + rdataOctets)
   message.copy(out)
   out.writeUInt16BE(message.readUInt16BE(10) + 1, 10)
   out.set(owner, message.length)
@@ -54,12 +60,12 @@ const append = (message: Buffer, parts: RecordParts): Buffer => {
 }
 
 /** Octets the TSIG record of `key` adds to a message, so that room can be kept for it. */
-export const overhead = (key: Key, otherOctets = 0): number =>
-  Either.getOrThrow(nameOctets(key.name)).length +
-  Either.getOrThrow(nameOctets(key.algorithm)).length +
-  26 +
-  algorithms[key.algorithm].octets +
-  otherOctets
+export const overhead = (key: Key, otherOctets = 0): number => {
+  const { algorithm, owner } = materialOf(key)
+  return owner.length + algorithm.length + 26 + algorithms[key.algorithm].octets + otherOctets
+}
+
+const none = Buffer.alloc(0)
 
 /** Signs `message`, which has no TSIG record yet. */
 export const sign = (message: Buffer, key: Key, options: SignOptions): Signed => {
@@ -67,16 +73,15 @@ export const sign = (message: Buffer, key: Key, options: SignOptions): Signed =>
     timeSigned: options.timeSigned,
     fudge: options.fudge ?? fudgeSeconds,
     error: options.error ?? 0,
-    other: options.other ?? Buffer.alloc(0)
+    other: options.other ?? none
   }
   const mac = macOf(key, {
     priorMac: options.priorMac,
-    message: [message.subarray(0, headerOctets), message.subarray(headerOctets)],
+    message: [message],
     variables,
     timersOnly: options.timersOnly
   })
-  const owner = Either.getOrThrow(nameOctets(key.name))
-  const algorithm = Either.getOrThrow(nameOctets(key.algorithm))
+  const { algorithm, owner } = materialOf(key)
   return { bytes: append(message, { owner, algorithm, variables, mac }), mac }
 }
 
@@ -96,12 +101,12 @@ export const refuse = (
       append(message, {
         owner,
         algorithm,
-        mac: Buffer.alloc(0),
+        mac: none,
         variables: {
           timeSigned: options.timeSigned,
           fudge: fudgeSeconds,
           error: options.error,
-          other: Buffer.alloc(0)
+          other: none
         }
       })
   )
