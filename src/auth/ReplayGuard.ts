@@ -3,13 +3,19 @@
  * repeated one gets the earlier answer and changes nothing. Invariant: a MAC is forgotten
  * only when its time is over, its request had no lasting outcome, or the memory is full.
  */
-import { Clock, Deferred, Effect } from "effect"
+import { Deferred, Effect, Exit, FiberId } from "effect"
 import { fudgeSeconds } from "../wire/Tsig.ts"
 
 interface Seen<A> {
   readonly outcome: Deferred.Deferred<A>
   /** Unix seconds. */
   readonly until: number
+}
+
+export interface Guarded<A> {
+  readonly outcome: A
+  /** True when it is the outcome of an earlier request. */
+  readonly replayed: boolean
 }
 
 export interface ReplayGuard<A> {
@@ -22,7 +28,7 @@ export interface ReplayGuard<A> {
     request: { readonly mac: Uint8Array; readonly timeSigned: number },
     once: Effect.Effect<A>,
     lasts: (outcome: A) => boolean
-  ) => Effect.Effect<{ readonly outcome: A; readonly replayed: boolean }>
+  ) => Effect.Effect<Guarded<A>>
   readonly size: () => number
 }
 
@@ -30,7 +36,7 @@ export interface ReplayGuard<A> {
 const maxSeen = 100_000
 
 export const make = <A>(capacity = maxSeen): Effect.Effect<ReplayGuard<A>> =>
-  Effect.sync(() => {
+  Effect.map(Effect.clock, (clock) => {
     const seen = new Map<string, Seen<A>>()
     const makeRoom = (now: number): void => {
       for (const [key, entry] of seen) {
@@ -38,30 +44,34 @@ export const make = <A>(capacity = maxSeen): Effect.Effect<ReplayGuard<A>> =>
         seen.delete(key)
       }
     }
-    return {
-      size: () => seen.size,
-      guard: ({ mac, timeSigned }, once, lasts) =>
-        Effect.uninterruptibleMask((restore) =>
-          Effect.gen(function* () {
-            const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
-            const key = Buffer.from(mac).toString("latin1")
-            const earlier = seen.get(key)
-            if (earlier !== undefined) {
-              const outcome = yield* restore(Deferred.await(earlier.outcome))
-              return { outcome, replayed: true }
-            }
-            makeRoom(now)
-            const outcome = yield* Deferred.make<A>()
-            seen.set(key, { outcome, until: Math.max(now, timeSigned) + fudgeSeconds })
-            const exit = yield* Effect.exit(restore(once))
-            if (
-              (exit._tag === "Failure" || !lasts(exit.value)) &&
-              seen.get(key)?.outcome === outcome
-            )
-              seen.delete(key)
-            yield* Deferred.done(outcome, exit)
-            return { outcome: yield* exit, replayed: false }
-          })
-        )
-    }
+    const guard: ReplayGuard<A>["guard"] = ({ mac, timeSigned }, once, lasts) =>
+      Effect.uninterruptibleMask((restore): Effect.Effect<Guarded<A>> => {
+        const now = Math.floor(clock.unsafeCurrentTimeMillis() / 1000)
+        const key = Buffer.from(mac).toString("latin1")
+        const earlier = seen.get(key)
+        if (earlier !== undefined)
+          return Effect.map(restore(Deferred.await(earlier.outcome)), (outcome) => ({
+            outcome,
+            replayed: true
+          }))
+        makeRoom(now)
+        const outcome = Deferred.unsafeMake<A>(FiberId.none)
+        seen.set(key, { outcome, until: Math.max(now, timeSigned) + fudgeSeconds })
+        const settle = (exit: Exit.Exit<A>): void => {
+          const stands = Exit.isSuccess(exit) && lasts(exit.value)
+          if (!stands && seen.get(key)?.outcome === outcome) seen.delete(key)
+          Deferred.unsafeDone(outcome, exit)
+        }
+        return Effect.matchCauseEffect(restore(once), {
+          onFailure: (cause) => {
+            settle(Exit.failCause(cause))
+            return Effect.failCause(cause)
+          },
+          onSuccess: (value) => {
+            settle(Exit.succeed(value))
+            return Effect.succeed({ outcome: value, replayed: false })
+          }
+        })
+      })
+    return { guard, size: () => seen.size }
   })

@@ -37,6 +37,11 @@ export type Authentication =
 
 type Failed = Exclude<TsigOutcome, { readonly _tag: "Verified" }>
 
+interface Attempt {
+  readonly key: IndexedKey | undefined
+  readonly outcome: TsigOutcome
+}
+
 /** What a client without EDNS takes over UDP (RFC 1035 §4.2.1). */
 const plainUdp = 512
 
@@ -120,33 +125,40 @@ export class SignedExchange extends Context.Tag("dnsmesh/dns/SignedExchange")<
         }
       })
 
-      const open = Effect.fnUntraced(function* (request: Message) {
-        const found = findTsig(request)
-        if (Either.isLeft(found)) return rejected(bare(request, rcode.FORMERR, false), "formerr")
-        const tsig = found.right
-        if (tsig === undefined) return unsigned
-        const attempt = (): {
-          readonly key: IndexedKey | undefined
-          readonly outcome: TsigOutcome
-        } => {
-          const at = now()
-          const key = keys.find(tsig.keyName, at)
-          return { key, outcome: verify(request, tsig, key?.wire, { now: at }) }
-        }
-        let { key, outcome } = attempt()
-        if (outcome._tag === "BadKey" || outcome._tag === "BadSig") {
-          // The key may have been made, or given a new secret, a moment ago.
-          yield* keys.rereadIfDue(tsig.keyName)
-          ;({ key, outcome } = attempt())
-        }
-        if (outcome._tag === "Verified" && key !== undefined) return verified(key, tsig)
-        if (outcome._tag === "Verified") return yield* Effect.dieMessage("verified without a key")
-        yield* Effect.logDebug("TSIG not accepted", { reason: outcome._tag })
-        return rejected(
-          rejection(request, tsig, outcome),
-          outcome._tag === "Malformed" ? "formerr" : "tsig_failed"
+      const settle = (request: Message, tsig: TsigRecord, { key, outcome }: Attempt) => {
+        if (outcome._tag === "Verified")
+          return key === undefined
+            ? Effect.dieMessage("verified without a key")
+            : Effect.succeed(verified(key, tsig))
+        return Effect.as(
+          Effect.logDebug("TSIG not accepted", { reason: outcome._tag }),
+          rejected(
+            rejection(request, tsig, outcome),
+            outcome._tag === "Malformed" ? "formerr" : "tsig_failed"
+          )
         )
-      })
+      }
+
+      const open = (request: Message): Effect.Effect<Authentication> =>
+        Effect.suspend(() => {
+          const found = findTsig(request)
+          if (Either.isLeft(found))
+            return Effect.succeed(rejected(bare(request, rcode.FORMERR, false), "formerr"))
+          const tsig = found.right
+          if (tsig === undefined) return Effect.succeed(unsigned)
+          const attempt = (): Attempt => {
+            const at = now()
+            const key = keys.find(tsig.keyName, at)
+            return { key, outcome: verify(request, tsig, key?.wire, { now: at }) }
+          }
+          const first = attempt()
+          if (first.outcome._tag !== "BadKey" && first.outcome._tag !== "BadSig")
+            return settle(request, tsig, first)
+          // The key may have been made, or given a new secret, a moment ago.
+          return Effect.flatMap(keys.rereadIfDue(tsig.keyName), () =>
+            settle(request, tsig, attempt())
+          )
+        })
       return { open }
     })
   )

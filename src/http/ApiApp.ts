@@ -13,7 +13,7 @@ import { Cause, Context, Effect, Layer, Option } from "effect"
 import { ServedApi } from "./Api.ts"
 import { refuse } from "./ApiRequest.ts"
 import { HttpConfig } from "./HttpConfig.ts"
-import { tracing } from "./RequestSpan.ts"
+import { tracing } from "../runtime/Spans.ts"
 import * as OpsHttp from "./OpsHttp.ts"
 import { internal, invalidBody } from "./Refusal.ts"
 

@@ -1,6 +1,7 @@
 /** A span for each request, when traces go somewhere; it continues the trace the client names. */
 import { Headers, HttpTraceContext } from "@effect/platform"
-import { Context, DefaultServices, Effect, Option, Tracer } from "effect"
+import { Effect, Option } from "effect"
+import { tracing } from "../runtime/Spans.ts"
 import type { Exchange } from "./Route.ts"
 
 export type Traced = <A, E>(
@@ -26,12 +27,6 @@ const traced: Traced = ({ client, id, method, request }, template, effect) =>
       onSome: (parent) => ({ parent })
     })
   })
-
-/** True when the tracer at hand is not the one that keeps spans to itself. */
-export const tracing: Effect.Effect<boolean> = Effect.map(
-  Effect.tracer,
-  (tracer) => tracer !== Context.get(DefaultServices.liveServices, Tracer.Tracer)
-)
 
 /** Costs nothing without a tracer that listens. */
 export const make: Effect.Effect<Traced> = Effect.map(tracing, (on) => (on ? traced : untraced))

@@ -168,18 +168,24 @@ const isWithin = (name: string, zone: string): boolean =>
  * All sections, judged before anything is applied (RFC 2136 §3.2, §3.4.1). A name outside the
  * zone is NOTZONE even where its record is wrong in other ways too, as clients expect.
  */
-export const prescan = (message: Message): Either.Either<Update, UpdateRefusal> =>
-  Either.gen(function* () {
-    const zone = yield* zoneOf(message)
-    const zoneClass = message.questions[0]?.class ?? rrClass.IN
-    for (const record of [...message.answers, ...message.authorities])
-      if (!isWithin(record.name, zone))
-        return yield* Either.left<UpdateRefusal>({ rcode: "NOTZONE", reason: "name outside zone" })
-    const prerequisites: Array<UpdatePrerequisite> = []
-    for (const record of message.answers)
-      prerequisites.push(yield* prerequisite(message, record, zoneClass))
-    const changes: Array<UpdateChange> = []
-    for (const record of message.authorities)
-      changes.push(yield* change(message, record, zoneClass))
-    return { zone, prerequisites, changes }
-  })
+export const prescan = (message: Message): Either.Either<Update, UpdateRefusal> => {
+  const zone = zoneOf(message)
+  if (Either.isLeft(zone)) return Either.left(zone.left)
+  const zoneClass = message.questions[0]?.class ?? rrClass.IN
+  const strays = (record: ResourceRecord): boolean => !isWithin(record.name, zone.right)
+  if (message.answers.some(strays) || message.authorities.some(strays))
+    return Either.left({ rcode: "NOTZONE", reason: "name outside zone" })
+  const prerequisites: Array<UpdatePrerequisite> = []
+  for (const record of message.answers) {
+    const read = prerequisite(message, record, zoneClass)
+    if (Either.isLeft(read)) return Either.left(read.left)
+    prerequisites.push(read.right)
+  }
+  const changes: Array<UpdateChange> = []
+  for (const record of message.authorities) {
+    const read = change(message, record, zoneClass)
+    if (Either.isLeft(read)) return Either.left(read.left)
+    changes.push(read.right)
+  }
+  return Either.right({ zone: zone.right, prerequisites, changes })
+}
