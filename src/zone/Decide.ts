@@ -59,28 +59,24 @@ export class Draft {
     this.total = zone.valueCount
   }
 
-  rrset(owner: Name): Rrset {
-    return (
-      this.#changed.get(owner) ??
-      new Map(this.#zone.live(owner, this.#now).map((txt) => [txt.value, txt.expiresAt]))
-    )
+  /** What the request at hand may take and change: nobody else holds it. */
+  rrset(owner: Name): Map<string, number> {
+    const changed = this.#changed.get(owner)
+    if (changed !== undefined) return new Map(changed)
+    const held = new Map<string, number>()
+    for (const { expiresAt, value } of this.#zone.live(owner, this.#now)) held.set(value, expiresAt)
+    return held
   }
 
   /** Decides `request` at this draft; the draft moves on only when it is let in. */
   decide(request: WriteRequest, rules: Rules): Either.Either<Decision, PublishError> {
     const attempt = new Attempt(this, request.grant, rules, this.#now)
-    return Either.gen(function* () {
-      for (const condition of request.prerequisites ?? []) yield* attempt.require(condition)
-      for (const change of request.changes) yield* attempt.change(change)
-      return attempt
-    }).pipe(
-      Either.map((done) => {
-        for (const [owner, rrset] of done.touched) this.#changed.set(owner, rrset)
-        for (const [owner, value, writer] of done.shared) this.shares.add(owner, value, writer)
-        this.total += done.applied.added - done.applied.removed
-        return { rows: done.rows, applied: done.applied }
-      })
-    )
+    const refused = attempt.run(request)
+    if (refused !== undefined) return Either.left(refused)
+    for (const [owner, rrset] of attempt.touched) this.#changed.set(owner, rrset)
+    for (const [owner, value, writer] of attempt.shared) this.shares.add(owner, value, writer)
+    this.total += attempt.applied.added - attempt.applied.removed
+    return Either.right({ rows: attempt.rows, applied: attempt.applied })
   }
 }
 
@@ -103,63 +99,74 @@ class Attempt {
     this.#now = now
   }
 
+  /** The whole request; yields why it is refused, if it is. */
+  run({ changes, prerequisites = [] }: WriteRequest): PublishError | undefined {
+    for (const condition of prerequisites) {
+      const unmet = this.#unmet(condition)
+      if (unmet !== undefined)
+        return new PrerequisiteFailed({ rcode: unmet, owner: condition.owner })
+    }
+    for (const change of changes) {
+      const refused = this.#change(change)
+      if (refused !== undefined) return refused
+    }
+    return undefined
+  }
+
   /** RFC 2136 §3.2, against the zone before this request. */
-  require(condition: Prerequisite): Either.Either<void, PrerequisiteFailed> {
-    const { owner } = condition
-    const held = this.#draft.rrset(owner)
-    const failed = (rcode: PrerequisiteFailed["rcode"]) =>
-      Either.left(new PrerequisiteFailed({ rcode, owner }))
+  #unmet(condition: Prerequisite): PrerequisiteFailed["rcode"] | undefined {
+    const held = this.#draft.rrset(condition.owner)
     switch (condition._tag) {
       case "NameInUse":
-        return held.size > 0 ? Either.void : failed("NXDOMAIN")
+        return held.size > 0 ? undefined : "NXDOMAIN"
       case "NameNotInUse":
-        return held.size === 0 ? Either.void : failed("YXDOMAIN")
+        return held.size === 0 ? undefined : "YXDOMAIN"
       case "RrsetExists":
-        return held.size > 0 ? Either.void : failed("NXRRSET")
+        return held.size > 0 ? undefined : "NXRRSET"
       case "RrsetDoesNotExist":
-        return held.size === 0 ? Either.void : failed("YXRRSET")
+        return held.size === 0 ? undefined : "YXRRSET"
       case "RrsetEquals": {
         const wanted = new Set(condition.values)
         return wanted.size === held.size && [...wanted].every((value) => held.has(value))
-          ? Either.void
-          : failed("NXRRSET")
+          ? undefined
+          : "NXRRSET"
       }
     }
   }
 
-  change(change: Change): Either.Either<void, PublishError> {
+  #change(change: Change): PublishError | undefined {
     const owner = change._tag === "Add" ? change.record.owner : change.owner
     const operation = change._tag === "Add" ? "add" : "delete"
-    if (!this.#grant.allows(operation, owner))
-      return Either.left(new NotGranted({ operation, owner }))
+    if (!this.#grant.allows(operation, owner)) return new NotGranted({ operation, owner })
     switch (change._tag) {
       case "Add":
         return this.#add(change.record, change.createdAt ?? this.#now)
       case "DeleteValue":
-        return Either.right(this.#remove(owner, change.value))
+        this.#remove(owner, change.value)
+        return undefined
       case "DeleteRrset":
         for (const value of [...this.#rrset(owner).keys()]) this.#remove(owner, value)
-        return Either.void
+        return undefined
     }
   }
 
-  #add(record: TxtRecord, createdAt: number): Either.Either<void, PublishError> {
+  #add(record: TxtRecord, createdAt: number): PublishError | undefined {
     const { limits, policy } = this.#rules
     const { owner, value } = record
     const held = this.#rrset(owner)
     const general = this.#capBroken(record, limits.maxTtl, limits.maxValueBytes)
     const fixed = this.#roomBroken(owner, held, value) ?? charactersBroken(value)
-    if (general === undefined && fixed !== undefined) return Either.left(fixed)
+    if (general === undefined && fixed !== undefined) return fixed
     // Signatures are costly, so the policy comes last; only it can lift the two general caps.
     const verdict = policy.judge(owner, value, this.#now, this.#grant)
-    if (verdict instanceof ContentRefused) return Either.left(general ?? verdict)
+    if (verdict instanceof ContentRefused) return general ?? verdict
     const broken =
       this.#capBroken(
         record,
         verdict.maxTtl ?? limits.maxTtl,
         verdict.maxValueBytes ?? limits.maxValueBytes
       ) ?? fixed
-    if (broken !== undefined) return Either.left(broken)
+    if (broken !== undefined) return broken
 
     if (verdict.supersedes !== undefined)
       for (const other of [...held.keys()])
@@ -168,7 +175,7 @@ class Attempt {
     if (quota?.shares(owner) === true && !held.has(value))
       this.shared.push([owner, value, quota.writer])
     this.#put(record, createdAt, held.get(value))
-    return Either.void
+    return undefined
   }
 
   #capBroken(record: TxtRecord, maxTtl: number, maxBytes: number): LimitExceeded | undefined {
@@ -209,7 +216,7 @@ class Attempt {
   #rrset(owner: Name): Map<string, number> {
     const known = this.touched.get(owner)
     if (known !== undefined) return known
-    const copy = new Map(this.#draft.rrset(owner))
+    const copy = this.#draft.rrset(owner)
     this.touched.set(owner, copy)
     return copy
   }
