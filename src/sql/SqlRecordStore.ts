@@ -1,18 +1,19 @@
 /**
- * `RecordStore` over SQLite. Invariants: a commit is one transaction of at most three
+ * The records over SQLite. Invariants: a commit is one transaction of at most three
  * statements however many rows it has, and no two share a `stored_ts`, across restarts too.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
 import { Clock, Effect, Layer, Option, Schema, Stream } from "effect"
 import { stat } from "node:fs/promises"
 import * as Name from "../wire/Name.ts"
-import { RecordStore, type RowChange } from "../zone/RecordStore.ts"
+import type { RecordStore } from "../zone/RecordStore.ts"
 import type { StoredTxt } from "../zone/TxtRecord.ts"
-import { valueHash } from "../zone/ValueHash.ts"
 import * as HostedStore from "./HostedStore.ts"
 import * as Migrations from "./Migrations.ts"
 import type { OpenError } from "./OpenError.ts"
 import * as PreMigration from "./PreMigration.ts"
+import type { Packed } from "./RecordChanges.ts"
+import { RecordRows } from "./RecordRows.ts"
 import * as RecordSchema from "./RecordSchema.ts"
 import * as SqliteFile from "./SqliteFile.ts"
 import { asStoreError, toStoreError } from "./SqlReason.ts"
@@ -35,25 +36,6 @@ const sweep = `DELETE FROM records WHERE rowid IN
   (SELECT rowid FROM records WHERE expires_at <= ? ORDER BY expires_at LIMIT ?) RETURNING 1`
 
 const mark = "UPDATE dnsmesh_meta SET value = ? WHERE key = 'stored-mark'"
-
-/** Each value's last change, in the order of those: what the group amounts to. */
-const fold = (changes: ReadonlyArray<RowChange>) => {
-  const last = new Map<string, RowChange>()
-  for (const change of changes) {
-    const { owner, value } = change._tag === "Put" ? change.row : change
-    const key = `${owner}\n${value}`
-    last.delete(key)
-    last.set(key, change)
-  }
-  const puts: Array<ReadonlyArray<string | number>> = []
-  const removals: Array<readonly [owner: string, value: string]> = []
-  for (const change of last.values())
-    if (change._tag === "Put") {
-      const { owner, value, ttl, createdAt, expiresAt } = change.row
-      puts.push([owner, value, ttl, createdAt, expiresAt, valueHash(value)])
-    } else removals.push([change.owner, change.value])
-  return { puts, removals }
-}
 
 interface Row {
   readonly rowid: number
@@ -88,16 +70,15 @@ const make = Effect.gen(function* () {
     (SELECT coalesce(max(stored_ts), 0) FROM records)) AS last`
   let lastStored = start?.last ?? 0
 
-  const commit = (changes: ReadonlyArray<RowChange>) =>
+  const commit = ({ puts, removals }: Packed) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      const { puts, removals } = fold(changes)
       // Taken even if the commit fails: a gap harms nobody, a repetition hides a row from peers.
-      if (puts.length > 0) lastStored = Math.max(lastStored + 1, now)
-      const put = [upsert, lastStored, JSON.stringify(puts)] as const
-      if (removals.length === 0) return puts.length === 0 ? Effect.void : autocommit(sql, ...put)
+      if (puts !== "") lastStored = Math.max(lastStored + 1, now)
+      const put = [upsert, lastStored, puts] as const
+      if (removals === "") return puts === "" ? Effect.void : autocommit(sql, ...put)
       return transaction(sql, (run) =>
-        deleting(run, run(remove, JSON.stringify(removals))).pipe(
-          Effect.zipRight(puts.length === 0 ? Effect.void : run(...put))
+        deleting(run, run(remove, removals)).pipe(
+          Effect.zipRight(puts === "" ? Effect.void : run(...put))
         )
       )
     })
@@ -121,7 +102,7 @@ const make = Effect.gen(function* () {
       )
     )
 
-  return RecordStore.of({
+  return RecordRows.of({
     commit: (changes) => asStoreError(commit(changes)).pipe(Effect.asVoid),
     live: (now) =>
       livePages(now).pipe(
@@ -178,18 +159,26 @@ const make = Effect.gen(function* () {
   })
 })
 
-/** Migrates the database the client is connected to and keeps the records in it. */
-export const layer: Layer.Layer<RecordStore, OpenError, SqlClient.SqlClient> = Layer.effect(
-  RecordStore,
+const rows: Layer.Layer<RecordRows, OpenError, SqlClient.SqlClient> = Layer.effect(
+  RecordRows,
   make.pipe(Effect.catchTag("SqlError", (error) => Effect.die(error)))
 )
 
+/** Migrates the database the client is connected to and keeps the records in it. */
+export const layer: Layer.Layer<RecordStore, OpenError, SqlClient.SqlClient> = Layer.provide(
+  RecordRows.toStore,
+  rows
+)
+
+const rowsFile = (path: string): Layer.Layer<RecordRows, OpenError> =>
+  rows.pipe(Layer.provide(SqliteFile.layer({ path, userVersion: 0, exclusive: true })))
+
 /** The records in the database file at `path`, which no other node may have open. */
 export const layerFile = (path: string): Layer.Layer<RecordStore, OpenError> =>
-  layer.pipe(Layer.provide(SqliteFile.layer({ path, userVersion: 0, exclusive: true })))
+  Layer.provide(RecordRows.toStore, rowsFile(path))
 
-/** For the store thread. */
-export const hosted = HostedStore.make(RecordStore, {
+/** For the store thread; `RecordRows.toStore` makes the store of it. */
+export const hosted = HostedStore.make(RecordRows, {
   name: "records",
   errors: Schema.Never,
   members: {
@@ -201,5 +190,5 @@ export const hosted = HostedStore.make(RecordStore, {
     probe: "effect",
     usage: "call"
   },
-  layer: layerFile
+  layer: rowsFile
 })

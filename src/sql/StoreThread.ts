@@ -29,6 +29,7 @@ import type { RecordStore } from "../zone/RecordStore.ts"
 import * as Caller from "./StoreCaller.ts"
 import type { HostedStore } from "./HostedStore.ts"
 import type { OpenError } from "./OpenError.ts"
+import { RecordRows } from "./RecordRows.ts"
 import * as SqlRecordStore from "./SqlRecordStore.ts"
 import * as Thread from "./Thread.ts"
 
@@ -73,7 +74,10 @@ export class StoreThread extends Context.Tag("dnsmesh/sql/StoreThread")<
     readonly dbPath: string
   }): Layer.Layer<StoreThread | RecordStore, OpenError> =>
     Layer.provideMerge(
-      StoreThread.host(SqlRecordStore.hosted, { path: options.dbPath }),
+      Layer.provide(
+        RecordRows.toStore,
+        StoreThread.host(SqlRecordStore.hosted, { path: options.dbPath })
+      ),
       StoreThread.layerThread
     )
 }
