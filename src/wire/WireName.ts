@@ -23,17 +23,24 @@ export const maxNameOctets = 255
 const maxLabelOctets = 63
 // A name has at most 127 labels, so an honest one needs no more pointers than that.
 const maxPointers = 127
+const dot = 0x2e
+const backslash = 0x5c
 
-const labelText = (bytes: Buffer, start: number, end: number): string => {
-  let text = ""
-  for (let at = start; at < end; at++) {
-    const octet = bytes.readUInt8(at)
-    if (octet >= 0x41 && octet <= 0x5a) text += String.fromCharCode(octet + 32)
-    else if (octet > 0x20 && octet < 0x7f && octet !== 0x2e && octet !== 0x5c)
-      text += String.fromCharCode(octet)
-    else text += `\\${octet.toString().padStart(3, "0")}`
+// Every octet may become four characters, and every length octet a dot.
+const text = Buffer.alloc(4 * maxNameOctets)
+const zero = 0x30
+
+/** Writes octet `octet` of a label at `at` of `text`; yields where the next one goes. */
+const putOctet = (octet: number, at: number): number => {
+  if (octet > 0x20 && octet < 0x7f && octet !== dot && octet !== backslash) {
+    text[at] = octet >= 0x41 && octet <= 0x5a ? octet + 32 : octet
+    return at + 1
   }
-  return text
+  text[at] = backslash
+  text[at + 1] = zero + Math.floor(octet / 100)
+  text[at + 2] = zero + (Math.floor(octet / 10) % 10)
+  text[at + 3] = zero + (octet % 10)
+  return at + 4
 }
 
 const bad = (reason: string) => new WireError({ reason })
@@ -50,7 +57,7 @@ export const readName = (
 ): WireName | WireError => {
   const limit = options?.limit ?? bytes.length
   const compressed = options?.compressed ?? true
-  const labels: Array<string> = []
+  let written = 0
   let octets = 1
   let pointers = 0
   let floor = start
@@ -59,7 +66,8 @@ export const readName = (
   for (;;) {
     if (at >= (end < 0 ? limit : bytes.length)) return bad("name runs past the end")
     const length = bytes.readUInt8(at)
-    if (length === 0) return { text: labels.join("."), end: end < 0 ? at + 1 : end }
+    if (length === 0)
+      return { text: text.toString("latin1", 0, written), end: end < 0 ? at + 1 : end }
     if (length >= 0xc0) {
       if (!compressed) return bad("name is compressed where it must not be")
       if (at + 2 > (end < 0 ? limit : bytes.length)) return bad("name runs past the end")
@@ -75,8 +83,9 @@ export const readName = (
     octets += length + 1
     if (octets > maxNameOctets) return bad("name is too long")
     if (at + 1 + length > (end < 0 ? limit : bytes.length)) return bad("name runs past the end")
-    labels.push(labelText(bytes, at + 1, at + 1 + length))
-    at += length + 1
+    if (written > 0) text[written++] = dot
+    at++
+    for (const last = at + length; at < last; at++) written = putOctet(bytes.readUInt8(at), written)
   }
 }
 
