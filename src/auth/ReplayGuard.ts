@@ -7,7 +7,8 @@ import { Deferred, Effect, Exit, FiberId } from "effect"
 import { fudgeSeconds } from "../wire/Tsig.ts"
 
 interface Seen<A> {
-  readonly outcome: Deferred.Deferred<A>
+  /** Waits for it at first; then it is there, and nothing else is kept. */
+  outcome: Effect.Effect<A>
   /** Unix seconds. */
   readonly until: number
 }
@@ -50,17 +51,20 @@ export const make = <A>(capacity = maxSeen): Effect.Effect<ReplayGuard<A>> =>
         const key = Buffer.from(mac).toString("latin1")
         const earlier = seen.get(key)
         if (earlier !== undefined)
-          return Effect.map(restore(Deferred.await(earlier.outcome)), (outcome) => ({
+          return Effect.map(restore(earlier.outcome), (outcome) => ({
             outcome,
             replayed: true
           }))
         makeRoom(now)
-        const outcome = Deferred.unsafeMake<A>(FiberId.none)
-        seen.set(key, { outcome, until: Math.max(now, timeSigned) + fudgeSeconds })
+        const waiting = Deferred.unsafeMake<A>(FiberId.none)
+        const until = Math.max(now, timeSigned) + fudgeSeconds
+        const entry: Seen<A> = { outcome: Deferred.await(waiting), until }
+        seen.set(key, entry)
         const settle = (exit: Exit.Exit<A>): void => {
           const stands = Exit.isSuccess(exit) && lasts(exit.value)
-          if (!stands && seen.get(key)?.outcome === outcome) seen.delete(key)
-          Deferred.unsafeDone(outcome, exit)
+          if (!stands && seen.get(key) === entry) seen.delete(key)
+          entry.outcome = exit
+          Deferred.unsafeDone(waiting, exit)
         }
         return Effect.matchCauseEffect(restore(once), {
           onFailure: (cause) => {
