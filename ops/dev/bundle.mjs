@@ -67,6 +67,18 @@ const unusedClients = {
   }
 }
 
+// An `import` of this module asks for all it has, a WebSocket client among them: Node then loads
+// its HTTP client too, 13 MB that only a node with peers has a use for.
+const lazyHttp = {
+  name: "lazy-http",
+  setup(bundle) {
+    bundle.onResolve({ filter: /^node:http$/ }, ({ path }) => ({ path, namespace: "builtin" }))
+    bundle.onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule("${path}")`
+    }))
+  }
+}
+
 await build({
   absWorkingDir: root,
   entryPoints: entries,
@@ -78,7 +90,7 @@ await build({
   format: "esm",
   target: "node24",
   external: ["better-sqlite3"],
-  plugins: [withoutBarrels, unusedClients],
+  plugins: [withoutBarrels, unusedClients, lazyHttp],
   // Libraries in CommonJS expect to find `require`.
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);'
