@@ -1,7 +1,7 @@
 // Packs src/ into one module for each thread of the node: `node ops/dev/bundle.mjs OUTDIR`.
 // A node that loads its libraries module by module takes several times as long to start and
 // twice the memory (bench/memory.ts); only the native SQLite binding stays outside.
-import { readdirSync } from "node:fs"
+import { existsSync, readdirSync, readFileSync } from "node:fs"
 import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { build } from "esbuild"
@@ -14,8 +14,48 @@ const entries = readdirSync(join(root, "src"), { recursive: true, encoding: "utf
   .sort()
   .map((file) => join(root, "src", file))
 
-// The platform package re-exports HTTP and WebSocket clients that nothing here imports. They are
-// CommonJS, which a bundler keeps unless it is told that loading them has no effect of its own.
+/** Packages whose main module re-exports their modules, each as a namespace. */
+const barrels = ["effect", "@effect/experimental", "@effect/platform", "@effect/platform-node"]
+  .concat(["@effect/sql", "@effect/sql-sqlite-node"])
+  .map((name) => ({ name, modules: join(root, "node_modules", name, "dist", "esm") }))
+
+/** `import { A, b } from "effect"` as imports of the modules that have them. */
+const direct = (source) =>
+  source.replace(/^import \{([^}]*)\} from "([^"]+)";?$/gm, (statement, names, from) => {
+    const barrel = barrels.find(({ name }) => name === from)
+    if (barrel === undefined) return statement
+    const imports = names
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== "" && !part.startsWith("type "))
+      .map((part) => {
+        const [name, local = name] = part.split(/\s+as\s+/)
+        return existsSync(join(barrel.modules, `${name}.js`))
+          ? `import * as ${local} from "${from}/${name}";`
+          : // The few that are no namespaces; those of other modules would not resolve.
+            `import { ${name} as ${local} } from "${from}/Function";`
+      })
+    // Lines keep their numbers.
+    return imports.join(" ") + statement.replace(/[^\n]/g, "")
+  })
+
+// A namespace that comes by way of the main module is kept whole by the bundler, and with it all
+// that nobody calls: half of Effect, and the HTTP and WebSocket clients of its Node package.
+const withoutBarrels = {
+  name: "without-barrels",
+  setup(bundle) {
+    bundle.onLoad(
+      { filter: /\/src\/.*\.ts$|\/@effect\/[^/]+\/dist\/esm\/.*\.js$/ },
+      ({ path }) => ({
+        contents: direct(readFileSync(path, "utf8")),
+        loader: path.endsWith(".ts") ? "ts" : "js"
+      })
+    )
+  }
+}
+
+// The Node package's HTTP server names a WebSocket server that we do not start. It is CommonJS,
+// which a bundler keeps unless it is told that loading it has no effect of its own.
 const unusedClients = {
   name: "unused-clients",
   setup(bundle) {
@@ -24,6 +64,18 @@ const unusedClients = {
       const found = await bundle.resolve(path, { ...from, pluginData: "resolving" })
       return { ...found, sideEffects: false }
     })
+  }
+}
+
+// An `import` of this module asks for all it has, a WebSocket client among them: Node then loads
+// its HTTP client too, 13 MB that only a node with peers has a use for.
+const lazyHttp = {
+  name: "lazy-http",
+  setup(bundle) {
+    bundle.onResolve({ filter: /^node:http$/ }, ({ path }) => ({ path, namespace: "builtin" }))
+    bundle.onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
+      contents: `module.exports = process.getBuiltinModule("${path}")`
+    }))
   }
 }
 
@@ -38,7 +90,7 @@ await build({
   format: "esm",
   target: "node24",
   external: ["better-sqlite3"],
-  plugins: [unusedClients],
+  plugins: [withoutBarrels, unusedClients, lazyHttp],
   // Libraries in CommonJS expect to find `require`.
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);'

@@ -1,5 +1,4 @@
 /** `dnsmesh-node serve`: the node in the foreground until a signal or a fatal failure ends it. */
-import * as Command from "@effect/cli/Command"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Duration, Effect, Layer, ManagedRuntime } from "effect"
 import * as App from "../App.ts"
@@ -68,7 +67,3 @@ export const serve = Effect.gen(function* () {
     )
   )
 }).pipe(Effect.scoped)
-
-export const command = Command.make("serve", {}, () => serve).pipe(
-  Command.withDescription("Run the node in the foreground (the default)")
-)

@@ -6,9 +6,8 @@ import { Cause, Clock, Deferred, Effect, Schedule } from "effect"
 import type { MessagePort } from "node:worker_threads"
 import { collect } from "../runtime/Garbage.ts"
 import { TopTalkers } from "../runtime/TopTalkers.ts"
-import { fromWireKey, unsafeWireKey } from "../wire/Name.ts"
-import { LiveZone, toText } from "../zone/LiveZone.ts"
-import type { RowChange } from "../zone/RecordStore.ts"
+import { unsafeWireKey } from "../wire/Name.ts"
+import { LiveZone } from "../zone/LiveZone.ts"
 import type { ServedZone, StaticRrset } from "../zone/ServedZones.ts"
 import * as Admission from "./Admission.ts"
 import { countDrop } from "./DnsMetrics.ts"
@@ -44,15 +43,10 @@ const revivedSettings = ({ cookieSecrets = [], ...settings }: ReplySettings): Re
   cookieSecrets: cookieSecrets.map(buffer)
 })
 
-const puts = (rrsets: ReadonlyArray<HeldRrset>): ReadonlyArray<RowChange> =>
-  rrsets.flatMap(([key, values]) => {
-    const owner = fromWireKey(unsafeWireKey(key))
-    return values.map(([octets, expiresAt]): RowChange => ({
-      _tag: "Put",
-      // The live zone keeps only the end of a life.
-      row: { owner, value: toText(octets), ttl: 0, createdAt: 0, expiresAt }
-    }))
-  })
+const fill = (zone: LiveZone, rrsets: ReadonlyArray<HeldRrset>): void => {
+  for (const [key, values] of rrsets)
+    for (const [octets, expiresAt] of values) zone.hold(unsafeWireKey(key), octets, expiresAt)
+}
 
 /** Serves until it is told to stop; what was read by then has been answered. */
 export const serve = (port: MessagePort, setup: Setup): Effect.Effect<void> => {
@@ -77,7 +71,7 @@ export const serve = (port: MessagePort, setup: Setup): Effect.Effect<void> => {
           forwarded--
           return
         case "Held":
-          zone.apply(puts(message.rrsets))
+          fill(zone, message.rrsets)
           if (message.more) return say({ _tag: "More" })
           return Deferred.unsafeDone(complete, Effect.void)
         case "Stop":

@@ -152,7 +152,7 @@ export class ManifestInstall extends Context.Tag("dnsmesh/peers/ManifestInstall"
         const names = new Set<string>()
         yield* Stream.runForEach(store.live(now), (rows) =>
           Effect.sync(() => {
-            for (const { owner, value } of rows) {
+            for (const [owner, value] of rows) {
               const manifest = owner.startsWith("cluster.")
                 ? verified(value, pinned, now)
                 : undefined

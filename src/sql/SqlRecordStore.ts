@@ -6,7 +6,7 @@ import * as SqlClient from "@effect/sql/SqlClient"
 import { Clock, Effect, Layer, Option, Schema, Stream } from "effect"
 import { stat } from "node:fs/promises"
 import * as Name from "../wire/Name.ts"
-import type { RecordStore } from "../zone/RecordStore.ts"
+import type { LiveRow, RecordStore } from "../zone/RecordStore.ts"
 import type { StoredTxt } from "../zone/TxtRecord.ts"
 import * as HostedStore from "./HostedStore.ts"
 import * as Migrations from "./Migrations.ts"
@@ -88,16 +88,15 @@ const make = Effect.gen(function* () {
     Effect.zipLeft(body, run(mark, lastStored))
 
   const livePages = (now: number) =>
-    Stream.paginateEffect({ name: "", stored_ts: -1, rowid: 0 }, (after) =>
+    Stream.paginateEffect({ storedTs: -1, rowid: 0 }, (after) =>
       Effect.map(
-        sql<Row>`SELECT rowid, name, value, ttl, created_at, expires_at, stored_ts FROM records
-          WHERE (name, stored_ts, rowid) > (${after.name}, ${after.stored_ts}, ${after.rowid})
-            AND +expires_at > ${now}
-          ORDER BY name, stored_ts, rowid LIMIT ${livePage}`,
+        sql`SELECT name, value, expires_at, stored_ts, rowid FROM records
+          WHERE (stored_ts, rowid) > (${after.storedTs}, ${after.rowid}) AND +expires_at > ${now}
+          ORDER BY stored_ts, rowid LIMIT ${livePage}`.values,
         (rows) => {
-          const last = rows.at(-1)
-          const more = rows.length < livePage ? Option.none() : Option.fromNullable(last)
-          return [rows, more] as const
+          const last = rows.length < livePage ? undefined : rows.at(-1)
+          const more = last && { storedTs: Number(last[3]), rowid: Number(last[4]) }
+          return [rows, Option.fromNullable(more)] as const
         }
       )
     )
@@ -107,9 +106,15 @@ const make = Effect.gen(function* () {
     live: (now) =>
       livePages(now).pipe(
         // A name no query can ask for is kept, but is nothing to answer with.
-        Stream.map((rows) => rows.filter((row) => Option.isSome(Name.parse(row.name)))),
+        Stream.map((rows) =>
+          rows.flatMap(([name, value, expiresAt]): ReadonlyArray<LiveRow> =>
+            Option.match(Name.parse(String(name)), {
+              onNone: () => [],
+              onSome: (owner) => [[owner, String(value), Number(expiresAt)]]
+            })
+          )
+        ),
         Stream.filter((rows) => rows.length > 0),
-        Stream.map((rows) => rows.map(toStored)),
         Stream.mapError(toStoreError)
       ),
     sweep: (now, limit) =>

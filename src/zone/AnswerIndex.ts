@@ -5,7 +5,8 @@
  */
 import { Clock, Context, Effect, Layer, Stream } from "effect"
 import { collect } from "../runtime/Garbage.ts"
-import { LiveZone } from "./LiveZone.ts"
+import { toWireKey } from "../wire/Name.ts"
+import { LiveZone, toOctets } from "./LiveZone.ts"
 import { RecordStore } from "./RecordStore.ts"
 
 export class AnswerIndex extends Context.Tag("dnsmesh/zone/AnswerIndex")<AnswerIndex, LiveZone>() {
@@ -17,7 +18,8 @@ export class AnswerIndex extends Context.Tag("dnsmesh/zone/AnswerIndex")<AnswerI
       const zone = new LiveZone(now)
       yield* Stream.runForEach(store.live(now), (rows) =>
         Effect.sync(() => {
-          zone.apply(rows.map((row) => ({ _tag: "Put", row })))
+          for (const [owner, value, expiresAt] of rows)
+            zone.hold(toWireKey(owner), toOctets(value), expiresAt)
         })
       )
       yield* collect

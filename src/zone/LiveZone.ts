@@ -23,16 +23,16 @@ export interface ContentChange {
 export interface ZoneNode {
   /** In order of last write; may hold values whose life has just ended. */
   txts: ReadonlyArray<Txt>
-  /** Owner names that hold values strictly below this one. */
+  /** Nodes one label below this one. */
   below: number
 }
 
 // Text that is all ASCII is its own octets; only databases of old releases hold anything else.
-const ascii = /^[\x00-\x7f]*$/
+const beyondAscii = /[^\x00-\x7f]/
 export const toOctets = (value: string): string =>
-  ascii.test(value) ? value : Buffer.from(value, "utf8").toString("latin1")
+  beyondAscii.test(value) ? Buffer.from(value, "utf8").toString("latin1") : value
 export const toText = (octets: string): string =>
-  ascii.test(octets) ? octets : Buffer.from(octets, "latin1").toString("utf8")
+  beyondAscii.test(octets) ? Buffer.from(octets, "latin1").toString("utf8") : octets
 
 // One empty list for all. Lists are replaced, never grown: an array that grows by one reserves
 // room for sixteen more, which a million names would pay for.
@@ -97,7 +97,7 @@ export class LiveZone {
       const put = change._tag === "Put"
       const key = toWireKey(put ? change.row.owner : change.owner)
       const octets = toOctets(put ? change.row.value : change.value)
-      const changed = put ? this.#put(key, octets, change.row.expiresAt) : this.#remove(key, octets)
+      const changed = put ? this.hold(key, octets, change.row.expiresAt) : this.#remove(key, octets)
       if (changed) content.push({ kind: put ? "added" : "removed", key, octets })
     }
     return content
@@ -127,13 +127,10 @@ export class LiveZone {
     return ended
   }
 
-  #put(key: WireKey, octets: string, expiresAt: number): boolean {
+  /** Puts one value, the last written of its name; yields whether it is new. */
+  hold(key: WireKey, octets: string, expiresAt: number): boolean {
     this.#willEnd(expiresAt, key)
-    let node = this.#nodes.get(key)
-    if (node === undefined) {
-      node = { txts: none, below: 0 }
-      this.#nodes.set(key, node)
-    }
+    const node = this.#nodes.get(key) ?? this.#grow(key, 0)
     const held = node.txts.find((txt) => txt.octets === octets)
     if (held !== undefined) {
       held.expiresAt = expiresAt
@@ -144,7 +141,6 @@ export class LiveZone {
     const txt = { octets, expiresAt }
     node.txts = node.txts.length === 0 ? [txt] : [...node.txts, txt]
     this.#values++
-    if (node.txts.length === 1) this.#countBelow(key, 1)
     return true
   }
 
@@ -154,9 +150,7 @@ export class LiveZone {
     this.#willChange(key, node)
     node.txts = node.txts.length === 1 ? none : node.txts.filter((txt) => txt.octets !== octets)
     this.#values--
-    if (node.txts.length > 0) return true
-    this.#countBelow(key, -1)
-    if (node.below === 0) this.#nodes.delete(key)
+    this.#prune(key, node)
     return true
   }
 
@@ -164,15 +158,27 @@ export class LiveZone {
     for (const snapshot of this.#snapshots) snapshot.keep(key, node)
   }
 
-  #countBelow(key: WireKey, by: 1 | -1): void {
-    for (let at = parentKey(key); at.length > 0; at = parentKey(at)) {
-      const node = this.#nodes.get(at)
-      if (node === undefined) this.#nodes.set(at, { txts: none, below: 1 })
-      else {
-        node.below += by
-        if (node.below === 0 && node.txts.length === 0) this.#nodes.delete(at)
-      }
-    }
+  /** A new node, and those above it that are missing. */
+  #grow(key: WireKey, below: number): ZoneNode {
+    const node: ZoneNode = { txts: none, below }
+    this.#nodes.set(key, node)
+    const above = parentKey(key)
+    if (above.length === 0) return node
+    const parent = this.#nodes.get(above)
+    if (parent === undefined) this.#grow(above, 1)
+    else parent.below++
+    return node
+  }
+
+  /** Takes a node away that nothing needs any more, and those above it that only it needed. */
+  #prune(key: WireKey, node: ZoneNode): void {
+    if (node.txts.length > 0 || node.below > 0) return
+    this.#nodes.delete(key)
+    const above = parentKey(key)
+    const parent = this.#nodes.get(above)
+    if (parent === undefined) return
+    parent.below--
+    this.#prune(above, parent)
   }
 
   #willEnd(second: number, key: WireKey): void {

@@ -1,6 +1,6 @@
 /** Records that live as long as the process: the reference for `RecordStore`, and for tests. */
 import { Clock, type Context, Effect, Stream } from "effect"
-import type { DigestCursor, DigestRow, RecordStore, RowChange } from "./RecordStore.ts"
+import type { DigestCursor, DigestRow, LiveRow, RecordStore, RowChange } from "./RecordStore.ts"
 import type { StoredTxt } from "./TxtRecord.ts"
 import { valueHash } from "./ValueHash.ts"
 
@@ -66,8 +66,10 @@ export const make = (): Context.Tag.Service<typeof RecordStore> => {
       }),
     live: (now) =>
       Stream.suspend(() => {
-        const rows = liveAt(now).sort(compareWrites)
-        return rows.length === 0 ? Stream.empty : Stream.make(rows.map(({ row }) => row))
+        const rows = liveAt(now).sort((a, b) => a.digest.storedTs - b.digest.storedTs)
+        return rows.length === 0
+          ? Stream.empty
+          : Stream.make(rows.map(({ row }): LiveRow => [row.owner, row.value, row.expiresAt]))
       }),
     sweep: (now, limit) =>
       Effect.sync(() => {

@@ -19,6 +19,9 @@ export type RowChange =
   | { readonly _tag: "Put"; readonly row: StoredTxt }
   | { readonly _tag: "Remove"; readonly owner: Name; readonly value: string }
 
+/** What the zone needs of a row: a tuple crosses threads in a fifth of an object's time. */
+export type LiveRow = readonly [owner: Name, value: string, expiresAt: number]
+
 /**
  * Position in the sync order: stored_ts in ms, owner, lower-case hex SHA-256 of the value. Many
  * rows share a stored_ts; the three together name one row.
@@ -49,8 +52,8 @@ export class RecordStore extends Context.Tag("dnsmesh/zone/RecordStore")<
      * now in ms). So a reader at a cursor misses none, and a burst does not run ahead of the clock.
      */
     readonly commit: (changes: ReadonlyArray<RowChange>) => Effect.Effect<void, StoreError>
-    /** Every row live at `now` (s), in batches, ordered by owner, then by the commit that wrote it. */
-    readonly live: (now: number) => Stream.Stream<ReadonlyArray<StoredTxt>, StoreError>
+    /** Every row live at `now` (s), in batches, in the order of the commits that wrote them. */
+    readonly live: (now: number) => Stream.Stream<ReadonlyArray<LiveRow>, StoreError>
     /** Removes at most `limit` rows that are over at `now` (s); yields how many went. */
     readonly sweep: (now: number, limit: number) => Effect.Effect<number, StoreError>
     /** Live rows strictly after `after`, in cursor order (UTF-8 byte order within a tie). */

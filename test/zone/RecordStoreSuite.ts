@@ -27,13 +27,20 @@ export const remove = (owner: string, value: string): RowChange => ({
   value
 })
 
-export const liveRows = (at = now) =>
+const live = (at: number) =>
   Effect.gen(function* () {
     const store = yield* RecordStore
     return Chunk.toReadonlyArray(yield* Stream.runCollect(store.live(at))).flat()
   })
+/** What is live, whole, ordered by owner, then by last write. */
+export const liveRows = (at = now) =>
+  Effect.gen(function* () {
+    const store = yield* RecordStore
+    const owners = new Set((yield* live(at)).map(([owner]) => owner))
+    return yield* store.rowsAt([...owners], at)
+  })
 export const liveNames = (at = now) =>
-  Effect.map(liveRows(at), (rows) => rows.map(({ owner, value }) => `${owner} ${value}`))
+  Effect.map(live(at), (rows) => rows.map(([owner, value]) => `${owner} ${value}`))
 
 export const suite = <E>(label: string, layer: () => Layer.Layer<RecordStore, E>) => {
   const holds = (name: string, body: Effect.Effect<void, unknown, RecordStore>) =>
@@ -55,6 +62,26 @@ export const suite = <E>(label: string, layer: () => Layer.Layer<RecordStore, E>
           row("a.example", "2", now + 90),
           row("b.example", "1")
         ])
+      })
+    )
+
+    holds(
+      "lists what is live in the order of the commits that wrote it",
+      Effect.gen(function* () {
+        const store = yield* RecordStore
+        yield* store.commit([put("b.example", "1"), put("a.example", "2")])
+        yield* store.commit([put("a.example", "1"), put("a.example", "3", now + 5)])
+        yield* store.commit([put("b.example", "1", now + 90)])
+        const [listed = []] = Chunk.toReadonlyArray(yield* Stream.runCollect(store.live(now)))
+        assert.deepStrictEqual(
+          listed.map(([owner, value, expiresAt]) => [owner, value, expiresAt - now]),
+          [
+            ["a.example", "2", 60],
+            ["a.example", "1", 60],
+            ["a.example", "3", 5],
+            ["b.example", "1", 90]
+          ]
+        )
       })
     )
 
