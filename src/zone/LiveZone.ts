@@ -4,6 +4,8 @@
  * so empty non-terminals (RFC 8020) are nodes too.
  */
 import { parentKey, toWireKey, type Name, type WireKey } from "../wire/Name.ts"
+import type { QuestionName } from "../wire/QuestionName.ts"
+import { NodeTable } from "./NodeTable.ts"
 import type { RowChange } from "./RecordStore.ts"
 import { ZoneSnapshot } from "./ZoneSnapshot.ts"
 
@@ -21,6 +23,7 @@ export interface ContentChange {
 }
 
 export interface ZoneNode {
+  readonly key: WireKey
   /** In order of last write; may hold values whose life has just ended. */
   txts: ReadonlyArray<Txt>
   /** Owner names that hold values strictly below this one. */
@@ -39,7 +42,7 @@ export const toText = (octets: string): string =>
 const none: ReadonlyArray<Txt> = []
 
 export class LiveZone {
-  readonly #nodes = new Map<WireKey, ZoneNode>()
+  readonly #nodes = new NodeTable<ZoneNode>()
   /** Keys to look at once the second has come; a refreshed value leaves a stale entry behind. */
   readonly #endings = new Map<number, Array<WireKey>>()
   readonly #snapshots = new Set<ZoneSnapshot>()
@@ -54,6 +57,11 @@ export class LiveZone {
   /** The node at `key`: an RRset, an empty non-terminal, or nothing. */
   find(key: WireKey): ZoneNode | undefined {
     return this.#nodes.get(key)
+  }
+
+  /** As `find`, for the name a query asks for. */
+  answering(name: QuestionName): ZoneNode | undefined {
+    return this.#nodes.find(name)
   }
 
   /** The values live at `owner`, as text, with the second each ends. */
@@ -75,7 +83,7 @@ export class LiveZone {
    * Must be closed.
    */
   snapshot(): ZoneSnapshot {
-    const snapshot = new ZoneSnapshot(this.#nodes, () => this.#snapshots.delete(snapshot))
+    const snapshot = new ZoneSnapshot(this.entries(), () => this.#snapshots.delete(snapshot))
     this.#snapshots.add(snapshot)
     return snapshot
   }
@@ -86,8 +94,8 @@ export class LiveZone {
   }
 
   /** As `nodes`, with the name of each. */
-  entries(): IterableIterator<readonly [WireKey, ZoneNode]> {
-    return this.#nodes.entries()
+  *entries(): IterableIterator<readonly [WireKey, ZoneNode]> {
+    for (const node of this.#nodes.values()) yield [node.key, node]
   }
 
   /** Yields what has really come or gone. */
@@ -131,8 +139,8 @@ export class LiveZone {
     this.#willEnd(expiresAt, key)
     let node = this.#nodes.get(key)
     if (node === undefined) {
-      node = { txts: none, below: 0 }
-      this.#nodes.set(key, node)
+      node = { key, txts: none, below: 0 }
+      this.#nodes.set(node)
     }
     const held = node.txts.find((txt) => txt.octets === octets)
     if (held !== undefined) {
@@ -167,7 +175,7 @@ export class LiveZone {
   #countBelow(key: WireKey, by: 1 | -1): void {
     for (let at = parentKey(key); at.length > 0; at = parentKey(at)) {
       const node = this.#nodes.get(at)
-      if (node === undefined) this.#nodes.set(at, { txts: none, below: 1 })
+      if (node === undefined) this.#nodes.set({ key: at, txts: none, below: 1 })
       else {
         node.below += by
         if (node.below === 0 && node.txts.length === 0) this.#nodes.delete(at)

@@ -50,7 +50,7 @@ export class Lookup {
     this.rrset = undefined
     this.zone = this.#zoneOf(name)
     const zone = this.zone
-    const node = this.#live.find(name.key)
+    const node = this.#live.answering(name)
     const alive = node !== undefined && holdsLive(node, now)
     if (type === rrType.TXT && alive) this.txts = node.txts
     if (zone === undefined) {
