@@ -1,5 +1,5 @@
 /**
- * UDP queries: our node beside NSD, Knot, BIND and a bare datagram echo, servers on one
+ * UDP queries: our node beside NSD, Knot, BIND and bare datagram echoes, servers on one
  * processor, dnsperf on the other, rounds interleaved. Gate on CPU per query: it hardly
  * moves when a neighbour is busy, queries per second do.
  *
@@ -9,7 +9,7 @@ import { dnsperf } from "./lib/Dnsperf.ts"
 import { startServers } from "./lib/DnsServers.ts"
 import { cpuOf, heading, pinSelf, residentMb, stop, table } from "./lib/Machine.ts"
 import { options } from "./lib/Options.ts"
-import { bind, echo, knot, nsd } from "./lib/Rivals.ts"
+import { bind, echo, knot, nsd, sizedEcho } from "./lib/Rivals.ts"
 import { interleaved } from "./lib/Rounds.ts"
 
 const given = options({ names: 100_000, rounds: 3, seconds: 3 }, ["hits", "misses"])
@@ -19,7 +19,7 @@ const { queryFile, servers, versions } = await startServers({
   names: given.names,
   mix,
   basePort: 15_300,
-  rivals: [echo, nsd, knot, bind]
+  rivals: [echo, sizedEcho, nsd, knot, bind]
 })
 
 for (const { port } of servers) await dnsperf({ port, queryFile, seconds: 2 })

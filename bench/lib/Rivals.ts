@@ -93,15 +93,27 @@ zone:
   }
 }
 
+const onDatagram = (cpu: number, port: number, reply: string) =>
+  pinned(cpu, process.execPath, [
+    "-e",
+    `const s = require("node:dgram").createSocket({ type: "udp4", recvBufferSize: 4 << 20,
+       lookup: (a, _o, done) => done(null, a, 4) });
+     const out = Buffer.alloc(${meanReply});
+     s.on("message", (m, r) => { m[2] |= 0x80; ${reply}; s.send(m, r.port, r.address) });
+     s.bind(${port}, "127.0.0.1")`
+  ])
+
+/** Octets of a reply, on average over the mix. */
+const meanReply = 255
+
 /** Node's own floor: a datagram socket that sends back what it gets, marked as a response. */
 export const echo: Rival = {
   name: "dgram echo",
-  start: (cpu, port) =>
-    pinned(cpu, process.execPath, [
-      "-e",
-      `const s = require("node:dgram").createSocket({ type: "udp4", recvBufferSize: 4 << 20,
-         lookup: (a, _o, done) => done(null, a, 4) });
-       s.on("message", (m, r) => { m[2] |= 0x80; s.send(m, r.port, r.address) });
-       s.bind(${port}, "127.0.0.1")`
-    ])
+  start: (cpu, port) => onDatagram(cpu, port, "")
+}
+
+/** The floor of what answers: as many octets as answers have, in a buffer of each one's own. */
+export const sizedEcho: Rival = {
+  name: `dgram echo, ${meanReply} octets`,
+  start: (cpu, port) => onDatagram(cpu, port, "m.copy(out); m = Buffer.from(out)")
 }

@@ -155,13 +155,7 @@ export class ResponderKernel {
     if (reader.type === rrType.OPT) return this.#empty(query, "formerr", 0, noOptions)
     const now = Math.floor(this.#clock.unsafeCurrentTimeMillis() / 1000)
     const lookup = this.#lookup
-    const found = lookup.find(
-      reader.key,
-      reader.labels,
-      reader.labelCount,
-      any ? rrType.TXT : reader.type,
-      now
-    )
+    const found = lookup.find(reader.name, any ? rrType.TXT : reader.type, now)
     const limit =
       (options.transport === "udp"
         ? Math.min(reader.udpPayload, this.settings.udpPayload)
@@ -188,8 +182,8 @@ export class ResponderKernel {
 
   /** Class CH says who the server is, as far as it is meant to be known. */
   #otherClass(query: Buffer): Buffer {
-    const { class: asked, key, type } = this.reader
-    const text = asked === rrClass.CH ? this.#chaos.get(key) : undefined
+    const { class: asked, name, type } = this.reader
+    const text = asked === rrClass.CH ? this.#chaos.get(name.key) : undefined
     if (text === undefined || (type !== rrType.TXT && type !== rrType.ANY))
       return this.#empty(query, "refused", 0, notSupported)
     this.#begin(query, "noerror", flag.AA)
@@ -236,8 +230,8 @@ export class ResponderKernel {
     this.#begin(query, outcome, flag.AA)
     const { zone } = this.#lookup
     if (zone !== undefined) {
-      const label = this.reader.labels[this.reader.labelCount - zone.labelCount] ?? 0
-      this.#writer.authority(12 + label, rrType.SOA, zone.negativeTtl, this.#soa.rdata(zone))
+      const owner = 12 + this.reader.name.length - zone.apex.length
+      this.#writer.authority(owner, rrType.SOA, zone.negativeTtl, this.#soa.rdata(zone))
     }
     return this.#fit(query, limit)
   }

@@ -20,13 +20,15 @@ const acquire = (
   reusePort: boolean
 ): Effect.Effect<Socket, BindFailed> =>
   Effect.async((resume) => {
+    const family = isIPv6(host) ? 6 : 4
     const socket = createSocket({
-      type: isIPv6(host) ? "udp6" : "udp4",
+      type: `udp${family}`,
       ipv6Only,
       reusePort,
       recvBufferSize: receiveBuffer,
-      // Addresses here are literals; a synchronous lookup saves a tick per reply.
-      lookup: (address, _options, done) => done(null, address, isIPv6(address) ? 6 : 4)
+      // Addresses here are literals of the socket's own family; a synchronous lookup saves a tick
+      // per reply, and looking at the address again would cost a tenth of an answer.
+      lookup: (address, _options, done) => done(null, address, family)
     })
     socket.once("error", (cause) => {
       socket.close()

@@ -4,7 +4,7 @@
  * every record of the message so that a malformed tail is found too.
  */
 import { ednsOption, flag, opcode, type as rrType } from "./Codes.ts"
-import { unsafeWireKey, type WireKey } from "./Name.ts"
+import { QuestionName } from "./QuestionName.ts"
 
 /**
  * - `drop`: no header, or a response: nothing is ever sent back.
@@ -17,14 +17,9 @@ import { unsafeWireKey, type WireKey } from "./Name.ts"
 export type Verdict =
   "drop" | "query" | "cookie" | "update" | "signed" | "formerr" | "notimp" | "badvers"
 
-const maxLabels = 128
-
 export class QueryReader {
-  /** Lower-cased QNAME without the root label. */
-  key: WireKey = unsafeWireKey("")
-  /** Where each label starts within `key`; the first `labelCount` entries count. */
-  readonly labels = new Uint8Array(maxLabels)
-  labelCount = 0
+  /** QNAME. */
+  readonly name = new QuestionName()
   /** Where the question ends; 12 when it could not be read. */
   questionEnd = 12
   type = 0
@@ -102,21 +97,10 @@ export class QueryReader {
     return "query"
   }
 
-  /** The question's end, or -1. A first name has nothing before it to point back to. */
+  /** The question's end, or -1. */
   #question(message: Buffer): number {
-    let at = 12
-    let count = 0
-    for (;;) {
-      const length = message[at]
-      if (length === undefined || length > 63) return -1
-      if (length === 0) break
-      if (count < maxLabels) this.labels[count++] = at - 12
-      at += length + 1
-      if (at - 12 > 254) return -1
-    }
-    if (at + 5 > message.length) return -1
-    this.key = unsafeWireKey(message.toString("latin1", 12, at).toLowerCase())
-    this.labelCount = count
+    const at = this.name.read(message, 12)
+    if (at < 0 || at + 5 > message.length) return -1
     this.type = message.readUInt16BE(at + 1)
     this.class = message.readUInt16BE(at + 3)
     this.questionEnd = at + 5

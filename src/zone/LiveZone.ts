@@ -4,6 +4,8 @@
  * so empty non-terminals (RFC 8020) are nodes too.
  */
 import { parentKey, toWireKey, type Name, type WireKey } from "../wire/Name.ts"
+import type { QuestionName } from "../wire/QuestionName.ts"
+import { NodeTable } from "./NodeTable.ts"
 import type { RowChange } from "./RecordStore.ts"
 import { ZoneSnapshot } from "./ZoneSnapshot.ts"
 
@@ -21,6 +23,7 @@ export interface ContentChange {
 }
 
 export interface ZoneNode {
+  readonly key: WireKey
   /** In order of last write; may hold values whose life has just ended. */
   txts: ReadonlyArray<Txt>
   /** Nodes one label below this one. */
@@ -39,7 +42,7 @@ export const toText = (octets: string): string =>
 const none: ReadonlyArray<Txt> = []
 
 export class LiveZone {
-  readonly #nodes = new Map<WireKey, ZoneNode>()
+  readonly #nodes = new NodeTable<ZoneNode>()
   /** Keys to look at once the second has come; a refreshed value leaves a stale entry behind. */
   readonly #endings = new Map<number, Array<WireKey>>()
   readonly #snapshots = new Set<ZoneSnapshot>()
@@ -54,6 +57,11 @@ export class LiveZone {
   /** The node at `key`: an RRset, an empty non-terminal, or nothing. */
   find(key: WireKey): ZoneNode | undefined {
     return this.#nodes.get(key)
+  }
+
+  /** As `find`, for the name a query asks for. */
+  answering(name: QuestionName): ZoneNode | undefined {
+    return this.#nodes.find(name)
   }
 
   /** The values live at `owner`, as text, with the second each ends. */
@@ -75,7 +83,7 @@ export class LiveZone {
    * Must be closed.
    */
   snapshot(): ZoneSnapshot {
-    const snapshot = new ZoneSnapshot(this.#nodes, () => this.#snapshots.delete(snapshot))
+    const snapshot = new ZoneSnapshot(this.entries(), () => this.#snapshots.delete(snapshot))
     this.#snapshots.add(snapshot)
     return snapshot
   }
@@ -86,8 +94,8 @@ export class LiveZone {
   }
 
   /** As `nodes`, with the name of each. */
-  entries(): IterableIterator<readonly [WireKey, ZoneNode]> {
-    return this.#nodes.entries()
+  *entries(): IterableIterator<readonly [WireKey, ZoneNode]> {
+    for (const node of this.#nodes.values()) yield [node.key, node]
   }
 
   /** Yields what has really come or gone. */
@@ -160,8 +168,8 @@ export class LiveZone {
 
   /** A new node, and those above it that are missing. */
   #grow(key: WireKey, below: number): ZoneNode {
-    const node: ZoneNode = { txts: none, below }
-    this.#nodes.set(key, node)
+    const node: ZoneNode = { key, txts: none, below }
+    this.#nodes.set(node)
     const above = parentKey(key)
     if (above.length === 0) return node
     const parent = this.#nodes.get(above)

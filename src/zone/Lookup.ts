@@ -3,7 +3,8 @@
  * RRsets and the served zones (RFC 1034 §4.3.2, RFC 2308, RFC 8020).
  */
 import { type as rrType } from "../wire/Codes.ts"
-import type { WireKey } from "../wire/Name.ts"
+import { hashOf } from "../wire/NameHash.ts"
+import type { QuestionName } from "../wire/QuestionName.ts"
 import type { LiveZone, Txt, ZoneNode } from "./LiveZone.ts"
 import type { ServedZone, StaticRrset } from "./ServedZones.ts"
 
@@ -29,20 +30,27 @@ export class Lookup {
   rrset: StaticRrset | undefined
   readonly #live: LiveZone
   readonly #zones: ReadonlyArray<ServedZone>
+  /** Hashes of the names that configuration put there; most questions are for none of them. */
+  readonly #configured: ReadonlySet<number>
 
   constructor(live: LiveZone, zones: ReadonlyArray<ServedZone>) {
     this.#live = live
     // The longest match wins, so it is tried first.
     this.#zones = [...zones].sort((a, b) => b.labelCount - a.labelCount)
+    this.#configured = new Set(
+      zones.flatMap(({ emptyNonTerminals, records }) =>
+        [...records.keys(), ...emptyNonTerminals].map(hashOf)
+      )
+    )
   }
 
-  /** `labels` says where each of the `labelCount` labels starts in `key`; `now` in seconds. */
-  find(key: WireKey, labels: Uint8Array, labelCount: number, type: number, now: number): Outcome {
+  /** `now` in seconds. */
+  find(name: QuestionName, type: number, now: number): Outcome {
     this.txts = none
     this.rrset = undefined
-    this.zone = this.#zoneOf(key, labels, labelCount)
+    this.zone = this.#zoneOf(name)
     const zone = this.zone
-    const node = this.#live.find(key)
+    const node = this.#live.answering(name)
     const alive = node !== undefined && holdsLive(node, now)
     if (type === rrType.TXT && alive) this.txts = node.txts
     if (zone === undefined) {
@@ -51,30 +59,25 @@ export class Lookup {
       // No zone configured at all: what local development and test suites run with.
       return type === rrType.TXT && node === undefined ? "nxdomain" : "nodata"
     }
-    const types = zone.records.get(key)
+    const configured = this.#configured.has(name.hash)
+    const types = configured ? zone.records.get(name.key) : undefined
     this.rrset = types?.get(type)
     if (this.txts.length > 0 || this.rrset !== undefined) return "answer"
-    const apex = key === zone.apex
+    const apex = name.length === zone.apex.length
     if (apex && type === rrType.SOA) return "soa"
     // Other types never get NXDOMAIN: a resolver that probes one before the record is published
     // must not be told that the name, and with it the whole subtree, is absent.
     if (apex || type !== rrType.TXT || alive || (node !== undefined && node.below > 0))
       return "nodata"
-    if (types !== undefined || zone.emptyNonTerminals.has(key)) return "nodata"
-    return labelCount === zone.labelCount + 1 &&
-      structuralParent.test(key.slice(1, 1 + key.charCodeAt(0)))
+    if (types !== undefined || (configured && zone.emptyNonTerminals.has(name.key))) return "nodata"
+    return name.labelCount === zone.labelCount + 1 &&
+      structuralParent.test(name.key.slice(1, 1 + name.key.charCodeAt(0)))
       ? "nodata"
       : "nxdomain"
   }
 
-  #zoneOf(key: WireKey, labels: Uint8Array, labelCount: number): ServedZone | undefined {
-    for (const zone of this.#zones) {
-      if (labelCount < zone.labelCount) continue
-      const start = labels[labelCount - zone.labelCount] ?? 0
-      if (start === 0 ? key === zone.apex : key.startsWith(zone.apex, start)) {
-        if (key.length - start === zone.apex.length) return zone
-      }
-    }
+  #zoneOf(name: QuestionName): ServedZone | undefined {
+    for (const zone of this.#zones) if (name.isWithin(zone.apex, zone.labelCount)) return zone
     return undefined
   }
 }

@@ -19,8 +19,8 @@ export class ZoneSnapshot {
   readonly #release: () => void
   #leftovers: Iterator<readonly [WireKey, ReadonlyArray<string>]> | undefined
 
-  constructor(nodes: ReadonlyMap<WireKey, ZoneNode>, release: () => void) {
-    this.#nodes = nodes.entries()
+  constructor(nodes: Iterator<readonly [WireKey, ZoneNode]>, release: () => void) {
+    this.#nodes = nodes
     this.#release = release
   }
 

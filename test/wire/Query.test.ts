@@ -31,8 +31,8 @@ const reader = new QueryReader()
 describe("QueryReader", () => {
   it("reads a plain question in lower case and where its labels start", () => {
     assert.strictEqual(reader.read(plain), "query")
-    assert.strictEqual(reader.key, "\x01a\x07example\x03org")
-    assert.deepStrictEqual([...reader.labels.subarray(0, reader.labelCount)], [0, 2, 10])
+    assert.strictEqual(reader.name.key, "\x01a\x07example\x03org")
+    assert.deepStrictEqual([...reader.name.labels.subarray(0, reader.name.labelCount)], [0, 2, 10])
     assert.strictEqual(reader.type, 16)
     assert.strictEqual(reader.udpPayload, 512)
     assert.isFalse(reader.edns)

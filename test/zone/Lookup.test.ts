@@ -38,7 +38,7 @@ const reader = new QueryReader()
 const ask = (live: LiveZone, name: string, type: "TXT" | "A" | "SOA" | "NS", now = 0) => {
   reader.read(encode({ type: "query", questions: [{ name, type }] }))
   const lookup = new Lookup(live, fromConfig(config))
-  const outcome = lookup.find(reader.key, reader.labels, reader.labelCount, reader.type, now)
+  const outcome = lookup.find(reader.name, reader.type, now)
   return `${outcome} ${lookup.zone?.name ?? "-"}`
 }
 
@@ -79,7 +79,7 @@ describe("Lookup", () => {
     const lookup = new Lookup(holding("a.b"), [])
     const find = (name: string, type: "TXT" | "A") => {
       reader.read(encode({ type: "query", questions: [{ name, type }] }))
-      return lookup.find(reader.key, reader.labels, reader.labelCount, reader.type, 0)
+      return lookup.find(reader.name, reader.type, 0)
     }
     assert.strictEqual(find("a.b", "TXT"), "answer")
     assert.strictEqual(find("b", "TXT"), "nodata")

@@ -1,0 +1,24 @@
+/**
+ * A hash of wire keys that can be made octet by octet while a message is read. Its start is
+ * random in every thread: nobody can choose names that meet in one place.
+ */
+import { randomInt } from "node:crypto"
+import type { WireKey } from "./Name.ts"
+
+export const hashStart: number = randomInt(2 ** 32) | 0
+
+/** FNV-1a (draft-eastlake-fnv), one octet. */
+export const hashOctet = (hash: number, octet: number): number =>
+  Math.imul(hash ^ octet, 0x0100_0193)
+
+/** Spreads what the last octets have changed over the lower bits. */
+export const hashEnd = (hash: number): number => {
+  const mixed = Math.imul(hash ^ (hash >>> 15), 0x85eb_ca6b)
+  return mixed ^ (mixed >>> 13)
+}
+
+export const hashOf = (key: WireKey): number => {
+  let hash = hashStart
+  for (let i = 0; i < key.length; i++) hash = hashOctet(hash, key.charCodeAt(i))
+  return hashEnd(hash)
+}
