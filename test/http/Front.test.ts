@@ -265,7 +265,10 @@ describe("connections", () => {
           "GET /livez HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n"
       ])
       const round = ["201", "200", "204"]
-      assert.deepStrictEqual(statuses(text), [...Array.from({ length: 20 }, () => round).flat(), "200"])
+      assert.deepStrictEqual(statuses(text), [
+        ...Array.from({ length: 20 }, () => round).flat(),
+        "200"
+      ])
     })
   )
 
