@@ -25,31 +25,34 @@ export class TokensChanged extends Context.Reference<TokensChanged>()(
 
 /** Why a credential was not given out; `message` is for the operator. */
 export class CredentialRefused extends Data.TaggedError("CredentialRefused")<{
+  /** What was asked for makes no sense, or what is held already forbids it. */
+  readonly reason: "invalid" | "held"
   readonly message: string
 }> {}
 
-const refused = (message: string) => new CredentialRefused({ message })
+const invalid = (message: string) => new CredentialRefused({ reason: "invalid", message })
+const held = (message: string) => new CredentialRefused({ reason: "held", message })
 
 const ownership = (subject: string, reason: Refusal): CredentialRefused => {
   switch (reason) {
     case "banned":
-      return refused(`'${subject}' or its key is banned`)
+      return held(`'${subject}' or its key is banned; subject release lifts that`)
     case "taken":
-      return refused(`'${subject}' belongs to another key`)
+      return held(`'${subject}' belongs to another key; see subject transfer`)
     case "hash-collision":
-      return refused(`the names of '${subject}' collide with those of another subject`)
+      return held(`the names of '${subject}' collide with those of another subject`)
   }
 }
 
 const nowSeconds = Effect.map(Clock.currentTimeMillis, (millis) => Math.floor(millis / 1000))
 
 const subjectOf = (text: string) =>
-  Either.mapLeft(Subject.parse(text), ({ message }) => refused(message))
+  Either.mapLeft(Subject.parse(text), ({ message }) => invalid(message))
 
 const keyOf = (what: string, text: string) =>
   /^[0-9a-f]{64}$/i.test(text)
     ? Effect.succeed(text.toLowerCase())
-    : Effect.fail(refused(`${what}: 64 hex digits are expected`))
+    : Effect.fail(invalid(`${what}: 64 hex digits are expected`))
 
 export interface TokenRequest {
   readonly subject: string
@@ -59,6 +62,8 @@ export interface TokenRequest {
   readonly ratePerSec: number
   readonly rateBurst: number
   readonly note: string
+  /** X25519 key in hex whose `pk-` names the token may write; empty for none. */
+  readonly prekeyPub: string
   /** Who gives it out, for the audit. */
   readonly issuer: string
 }
@@ -68,40 +73,90 @@ export interface IssuedToken {
   readonly row: TokenRow
 }
 
+/** What was not asked to change is as it was. */
+export interface Rotation {
+  readonly subject: string
+  readonly lifetime: Option.Option<number>
+  readonly ratePerSec: Option.Option<number>
+  readonly rateBurst: Option.Option<number>
+  readonly issuer: string
+}
+
+/** What a token may do per second and at once, when nobody says. */
+export const defaultRates = { ratePerSec: 10, rateBurst: 50 }
+
+const checkRates = (...rates: ReadonlyArray<number>) =>
+  rates.every((rate) => Number.isFinite(rate) && rate >= 0)
+    ? Effect.void
+    : Effect.fail(invalid("rate and burst are numbers from 0 on"))
+
+/** Makes a token of what `row` says; yields it, and how many it put out of use. */
+const mint = (kind: "issue" | "rotate", described: Omit<TokenRow, "tokenHash">) =>
+  Effect.gen(function* () {
+    const store = yield* TokenStore
+    const token = yield* TokenFormat.generate
+    const row: TokenRow = { ...described, tokenHash: TokenFormat.hash(Redacted.value(token)) }
+    const outcome = yield* store.mint(kind, row, {
+      subject: row.subject,
+      spk: null,
+      now: row.issuedAt,
+      reservedUntil: reservedUntil(yield* RegistrationConfig, row.expiresAt),
+      predecessors: [],
+      published: []
+    })
+    if (outcome._tag === "Refused") return yield* ownership(row.subject, outcome.reason)
+    yield* yield* TokensChanged
+    return { token, row, revoked: outcome.superseded.length }
+  })
+
 /** One more token for the subject, which it reserves. */
 export const issueToken = Effect.fn("Credentials.issueToken")(function* (request: TokenRequest) {
-  const { lifetime, rateBurst, ratePerSec } = request
-  if (![ratePerSec, rateBurst].every((rate) => Number.isFinite(rate) && rate >= 0))
-    return yield* refused("rate and burst are numbers from 0 on")
+  const { issuer, lifetime, note, prekeyPub, rateBurst, ratePerSec } = request
+  yield* checkRates(ratePerSec, rateBurst)
   const subject = yield* subjectOf(request.subject)
-  const store = yield* TokenStore
   const now = yield* nowSeconds
-  const token = yield* TokenFormat.generate
-  const row: TokenRow = {
-    tokenHash: TokenFormat.hash(Redacted.value(token)),
+  const prekey = prekeyPub === "" ? undefined : yield* keyOf("X25519 key", prekeyPub)
+  return yield* mint("issue", {
     subject,
     subjectType: 1,
-    subjectHash12: null,
+    subjectHash12: prekey === undefined ? null : Subject.hexHash(12, Buffer.from(prekey, "hex")),
     ratePerSec,
     rateBurst,
     issuedAt: now,
     expiresAt: Option.getOrNull(Option.map(lifetime, (seconds) => now + seconds)),
     revokedAt: null,
-    issuer: request.issuer,
-    note: request.note,
+    issuer,
+    note,
     registeredSpk: null
-  }
-  const outcome = yield* store.mint("issue", row, {
-    subject,
-    spk: null,
-    now,
-    reservedUntil: reservedUntil(yield* RegistrationConfig, row.expiresAt),
-    predecessors: [],
-    published: []
   })
-  if (outcome._tag === "Refused") return yield* ownership(subject, outcome.reason)
-  yield* yield* TokensChanged
-  return { token, row } satisfies IssuedToken
+})
+
+/** One new token in the place of every token of the subject. */
+export const rotateToken = Effect.fn("Credentials.rotateToken")(function* (request: Rotation) {
+  yield* checkRates(...Option.toArray(request.ratePerSec), ...Option.toArray(request.rateBurst))
+  const subject = yield* subjectOf(request.subject)
+  const now = yield* nowSeconds
+  const store = yield* TokenStore
+  const [latest] = yield* store.listTokens({ subject, includeRevoked: false })
+  const kept =
+    latest === undefined || latest.expiresAt === null
+      ? Option.none()
+      : Option.some(latest.expiresAt - latest.issuedAt)
+  const lifetime = Option.orElse(request.lifetime, () => kept)
+  const { rateBurst, ratePerSec } = latest ?? defaultRates
+  return yield* mint("rotate", {
+    subject,
+    subjectType: 1,
+    subjectHash12: latest?.subjectHash12 ?? null,
+    ratePerSec: Option.getOrElse(request.ratePerSec, () => ratePerSec),
+    rateBurst: Option.getOrElse(request.rateBurst, () => rateBurst),
+    issuedAt: now,
+    expiresAt: Option.getOrNull(Option.map(lifetime, (seconds) => now + seconds)),
+    revokedAt: null,
+    issuer: request.issuer,
+    note: "rotation",
+    registeredSpk: latest?.registeredSpk ?? null
+  })
 })
 
 /** False when there is no live token of this hash. */
@@ -134,7 +189,7 @@ export interface TsigRequest {
 /** A TSIG key for the subject, in the place of the one it had under the same Ed25519 key. */
 export const issueTsigKey = Effect.fn("Credentials.issueTsigKey")(function* (request: TsigRequest) {
   const { servedZone } = yield* ZoneConfig
-  if (Option.isNone(servedZone)) return yield* refused("the node serves no zone")
+  if (Option.isNone(servedZone)) return yield* held("the node serves no zone; set DMP_SERVED_ZONE")
   const subject = yield* subjectOf(request.subject)
   const tokens = yield* TokenStore
   const now = yield* nowSeconds
@@ -144,7 +199,7 @@ export const issueTsigKey = Effect.fn("Credentials.issueTsigKey")(function* (req
       ? ((yield* tokens.findOwner(subject))?.spk ?? undefined)
       : yield* keyOf("Ed25519 key", request.spk)
   if (spk === undefined)
-    return yield* refused(`'${subject}' has no Ed25519 key yet: one is needed here`)
+    return yield* invalid(`'${subject}' has no Ed25519 key yet: one is needed here`)
   const key: TsigKey | undefined = TsigMint.make({
     subject,
     spk,
@@ -155,7 +210,7 @@ export const issueTsigKey = Effect.fn("Credentials.issueTsigKey")(function* (req
     expiresAt
   })
   if (key === undefined)
-    return yield* refused(`'${subject}' is too long for the name of a TSIG key`)
+    return yield* invalid(`'${subject}' is too long for the name of a TSIG key`)
   const claimed = yield* tokens.claim({
     subject,
     spk,
@@ -167,7 +222,7 @@ export const issueTsigKey = Effect.fn("Credentials.issueTsigKey")(function* (req
   if (claimed._tag === "Refused") return yield* ownership(subject, claimed.reason)
   yield* yield* TokensChanged
   if (!(yield* TsigMint.put(yield* TsigKeyStore, key)))
-    return yield* refused(`${key.name} is the key of another subject`)
+    return yield* held(`${key.name} is the key of another subject`)
   return key
 })
 

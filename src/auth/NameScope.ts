@@ -97,7 +97,8 @@ export const allows = (
 export const grant = (
   who: string,
   scopes: ReadonlyArray<Scope>,
-  added: ReadonlyArray<Name>
+  added: ReadonlyArray<Name>,
+  registeredSpk = ""
 ): WriteGrant => {
   const own = added.every((owner) => owns(scopes, owner))
   return new WriteGrant({
@@ -105,7 +106,8 @@ export const grant = (
     allows: (operation, owner) => allows(scopes, operation, owner),
     mayShorten: own,
     ignoresTtlCap: false,
-    quota: WriterQuota.make(who, (owner) => owns(scopes, owner))
+    quota: WriterQuota.make(who, (owner) => owns(scopes, owner)),
+    ...(registeredSpk === "" ? {} : { registeredSpk })
   })
 }
 

@@ -20,6 +20,7 @@ import * as Rotation from "../dmp/Rotation.ts"
 import * as SlotManifest from "../dmp/SlotManifest.ts"
 import { ContentPolicy, ContentRefused, type ContentVerdict } from "../zone/ContentPolicy.ts"
 import { Limits } from "../zone/Limits.ts"
+import type { WriteGrant } from "../zone/WriteGrant.ts"
 import { AuthConfig, type RecordValidation } from "./AuthConfig.ts"
 
 export interface Options {
@@ -92,7 +93,7 @@ export const make = (options: Options): ContentPolicy["Type"] => {
     value: string,
     name: OwnerName.OwnerName,
     now: number,
-    verified: boolean
+    { registeredSpk, verified }: WriteGrant
   ): Verdict => {
     switch (type) {
       case "identity":
@@ -105,18 +106,21 @@ export const make = (options: Options): ContentPolicy["Type"] => {
           )
         )
       case "manifest":
-        return Either.flatMap(SlotManifest.parse(value), ({ recipientId }) =>
-          when(
+        return Either.flatMap(SlotManifest.parse(value), ({ recipientId, senderSpk }) => {
+          const sender = Buffer.from(senderSpk).toString("hex")
+          if (strict && registeredSpk !== undefined && registeredSpk !== sender)
+            return refuse("sender-mismatch")
+          return when(
             name._tag !== "Slot" || OwnerName.hex12(recipientId) === name.mailbox,
             // A manifest that is over passes: senders' clocks may be behind by its five minutes.
             () => SlotManifest.verify(value, now),
             { maxValueBytes: maxManifestBytes }
           )
-        )
+        })
       case "claim":
         return Either.flatMap(Claim.parse(value), ({ slot }) =>
           when(name._tag !== "Claim" || slot === name.slot, () =>
-            verified ? Either.void : Claim.verify(value, now)
+            verified?.has(value) === true ? Either.void : Claim.verify(value, now)
           )
         )
       case "rotation":
@@ -168,7 +172,7 @@ export const make = (options: Options): ContentPolicy["Type"] => {
     const name = OwnerName.recognise(owner)
     if (!belongs(type, owner, name)) return new ContentRefused({ reason: "owner-mismatch" })
     if (!isOneSpelling(type, value)) return new ContentRefused({ reason: "base64" })
-    const verdict = check(type, value, name, now, grant.verified?.has(value) === true)
+    const verdict = check(type, value, name, now, grant)
     return Either.isRight(verdict)
       ? verdict.right
       : new ContentRefused({ reason: verdict.left.reason })

@@ -94,7 +94,8 @@ const grantOf = (operation: TokenOperation, name: string, row: TokenRow, shared:
       owner === unsafeMake(name) && wanted === (operation === "publish" ? "add" : "delete"),
     mayShorten: !shared,
     ignoresTtlCap: false,
-    quota: WriterQuota.make(row.subject, () => !shared)
+    quota: WriterQuota.make(row.subject, () => !shared),
+    ...(row.registeredSpk === null ? {} : { registeredSpk: row.registeredSpk })
   })
 
 /** `TokenAuth` over the token database. */

@@ -1,5 +1,6 @@
 /** How the operator's commands read durations and write times, tables and JSON. */
 import { Console, Effect, Option } from "effect"
+import type { CredentialRefused } from "../auth/Credentials.ts"
 import * as Subject from "../auth/Subject.ts"
 import * as Lifetime from "../runtime/Lifetime.ts"
 import { type AdminFailure, failed, usage } from "./AdminFailure.ts"
@@ -42,3 +43,7 @@ export const operator = (): string => `admin:${process.env["USER"] || "unknown"}
 /** A store's refusal to serve, for the operator. */
 export const storeFailed = (error: { readonly message: string }): AdminFailure =>
   failed(`error: ${error.message}`)
+
+/** A credential that was not given out, for the operator. */
+export const credentialRefused = ({ message, reason }: CredentialRefused): AdminFailure =>
+  (reason === "invalid" ? usage : failed)(`error: ${message}`)

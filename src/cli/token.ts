@@ -3,10 +3,8 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import { Console, Effect, Option, Redacted } from "effect"
-import { RegistrationConfig, reservedUntil } from "../auth/RegistrationConfig.ts"
-import * as Subject from "../auth/Subject.ts"
-import * as TokenFormat from "../auth/TokenFormat.ts"
-import { isLive, type TokenRow } from "../auth/TokenRow.ts"
+import * as Credentials from "../auth/Credentials.ts"
+import { isLive } from "../auth/TokenRow.ts"
 import { TokenStore } from "../auth/TokenStore.ts"
 import { failed, usage } from "./AdminFailure.ts"
 import { nowSeconds, withTokens } from "./AdminStores.ts"
@@ -19,38 +17,18 @@ const expires = Options.text("expires").pipe(
   Options.withDescription("Life, such as 90d, 12h or 3600; without it no end")
 )
 
-/** Rates a token can have: numbers from 0 on. */
-const checkedRate = (rate: number, burst: number) =>
-  Number.isFinite(rate) && rate >= 0 && burst >= 0
-    ? Effect.void
-    : Effect.fail(usage("error: --rate and --burst take numbers from 0 on"))
-
-const mint = (kind: "issue" | "rotate", row: TokenRow) =>
-  Effect.gen(function* () {
-    const store = yield* TokenStore
-    const outcome = yield* store.mint(kind, row, {
-      subject: row.subject,
-      spk: null,
-      now: row.issuedAt,
-      reservedUntil: reservedUntil(yield* RegistrationConfig, row.expiresAt),
-      predecessors: [],
-      published: []
-    })
-    if (outcome._tag === "Minted") return outcome.superseded.length
-    return yield* failed(
-      outcome.reason === "banned"
-        ? `error: subject '${row.subject}' is banned; lift it with subject release`
-        : `error: the names of '${row.subject}' collide with those of another subject`
-    )
-  })
+const failures = {
+  CredentialRefused: Text.credentialRefused,
+  StoreError: Text.storeFailed
+}
 
 const issue = Command.make(
   "issue",
   {
     subject,
     expires,
-    rate: Options.float("rate").pipe(Options.withDefault(10)),
-    burst: Options.integer("burst").pipe(Options.withDefault(50)),
+    rate: Options.float("rate").pipe(Options.withDefault(Credentials.defaultRates.ratePerSec)),
+    burst: Options.integer("burst").pipe(Options.withDefault(Credentials.defaultRates.rateBurst)),
     note: Options.text("note").pipe(Options.withDefault("")),
     prekeyScope: Options.text("with-prekey-scope").pipe(
       Options.optional,
@@ -60,45 +38,35 @@ const issue = Command.make(
   },
   (given) =>
     Effect.gen(function* () {
-      const owner = yield* Text.subjectArgument(given.subject)
-      const life = yield* Text.expiresOption(given.expires)
-      yield* checkedRate(given.rate, given.burst)
-      const prekey = Option.isNone(given.prekeyScope)
-        ? null
-        : Subject.hexHash(
-            12,
-            Buffer.from(yield* Text.keyOption("with-prekey-scope", given.prekeyScope.value), "hex")
-          )
-      const now = yield* nowSeconds
-      const token = Redacted.value(yield* TokenFormat.generate)
-      const row: TokenRow = {
-        tokenHash: TokenFormat.hash(token),
-        subject: owner,
-        subjectType: 1,
-        subjectHash12: prekey,
-        ratePerSec: given.rate,
-        rateBurst: given.burst,
-        issuedAt: now,
-        expiresAt: Option.match(life, { onNone: () => null, onSome: (seconds) => now + seconds }),
-        revokedAt: null,
-        issuer: Text.operator(),
-        note: given.note,
-        registeredSpk: null
-      }
-      yield* withTokens(mint("issue", row), { fills: true })
+      const issued = yield* withTokens(
+        Credentials.issueToken({
+          subject: given.subject,
+          lifetime: yield* Text.expiresOption(given.expires),
+          ratePerSec: given.rate,
+          rateBurst: given.burst,
+          note: given.note,
+          prekeyPub: Option.isNone(given.prekeyScope)
+            ? ""
+            : yield* Text.keyOption("with-prekey-scope", given.prekeyScope.value),
+          issuer: Text.operator()
+        }),
+        { fills: true }
+      )
+      const { row } = issued
+      const token = Redacted.value(issued.token)
       if (given.json)
         return yield* Text.printJson({
           token,
-          subject: owner,
-          subject_hash12: prekey,
+          subject: row.subject,
+          subject_hash12: row.subjectHash12,
           expires_at: row.expiresAt,
           rate_per_sec: row.ratePerSec,
           rate_burst: row.rateBurst
         })
       yield* Console.log(
         [
-          `  subject: ${owner}`,
-          ...(prekey === null ? [] : [`  prekey h12: ${prekey}`]),
+          `  subject: ${row.subject}`,
+          ...(row.subjectHash12 === null ? [] : [`  prekey h12: ${row.subjectHash12}`]),
           `  rate: ${row.ratePerSec} req/s burst=${row.rateBurst}`,
           `  expires: ${Text.time(row.expiresAt)}`,
           "  token (shown once, kept only as a hash):",
@@ -106,7 +74,7 @@ const issue = Command.make(
           ...(given.note === "" ? [] : [`  note: ${given.note}`])
         ].join("\n")
       )
-    }).pipe(Effect.catchTag("StoreError", Text.storeFailed))
+    }).pipe(Effect.catchTags(failures))
 ).pipe(Command.withDescription("Issue a token and reserve its subject"))
 
 const list = Command.make(
@@ -213,44 +181,27 @@ const rotate = Command.make(
   },
   (given) =>
     Effect.gen(function* () {
-      const owner = yield* Text.subjectArgument(given.subject)
-      const life = yield* Text.expiresOption(given.expires)
-      yield* checkedRate(
-        Option.getOrElse(given.rate, () => 0),
-        Option.getOrElse(given.burst, () => 0)
-      )
-      const now = yield* nowSeconds
-      const token = Redacted.value(yield* TokenFormat.generate)
-      yield* withTokens(
-        Effect.gen(function* () {
-          const store = yield* TokenStore
-          const [held] = yield* store.listTokens({ subject: owner, includeRevoked: false })
-          // What was not asked to change is as it was: scope, rates, length of life and the key
-          // that may register again.
-          const kept =
-            held === undefined || held.expiresAt === null ? null : held.expiresAt - held.issuedAt
-          const seconds = Option.getOrElse(life, () => kept)
-          const row: TokenRow = {
-            tokenHash: TokenFormat.hash(token),
-            subject: owner,
-            subjectType: 1,
-            subjectHash12: held?.subjectHash12 ?? null,
-            ratePerSec: Option.getOrElse(given.rate, () => held?.ratePerSec ?? 10),
-            rateBurst: Option.getOrElse(given.burst, () => held?.rateBurst ?? 50),
-            issuedAt: now,
-            expiresAt: seconds === null ? null : now + seconds,
-            revokedAt: null,
-            issuer: `${Text.operator()}:rotate`,
-            note: "rotation",
-            registeredSpk: held?.registeredSpk ?? null
-          }
-          const revoked = yield* mint("rotate", row)
-          yield* given.json
-            ? Text.printJson({ token, subject: owner, revoked, expires_at: row.expiresAt })
-            : Console.log(`revoked ${revoked} old token(s) for '${owner}'\nnew token:\n  ${token}`)
+      const { revoked, row, token } = yield* withTokens(
+        Credentials.rotateToken({
+          subject: given.subject,
+          lifetime: yield* Text.expiresOption(given.expires),
+          ratePerSec: given.rate,
+          rateBurst: given.burst,
+          issuer: `${Text.operator()}:rotate`
         })
       )
-    }).pipe(Effect.catchTag("StoreError", Text.storeFailed))
+      const shown = Redacted.value(token)
+      yield* given.json
+        ? Text.printJson({
+            token: shown,
+            subject: row.subject,
+            revoked,
+            expires_at: row.expiresAt
+          })
+        : Console.log(
+            `revoked ${revoked} old token(s) for '${row.subject}'\nnew token:\n  ${shown}`
+          )
+    }).pipe(Effect.catchTags(failures))
 ).pipe(Command.withDescription("Replace every token of a subject by a new one"))
 
 export const token = Command.make("token").pipe(

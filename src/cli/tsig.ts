@@ -3,11 +3,11 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import { Console, Effect, Option } from "effect"
-import { RegistrationConfig, reservedUntil } from "../auth/RegistrationConfig.ts"
-import { TokenStore } from "../auth/TokenStore.ts"
+import * as Credentials from "../auth/Credentials.ts"
 import { isActive, type TsigKey } from "../auth/TsigKey.ts"
 import { TsigKeyStore } from "../auth/TsigKeyStore.ts"
 import * as TsigMint from "../auth/TsigMint.ts"
+import { layer as settingsLayer } from "../Settings.ts"
 import { failed, usage } from "./AdminFailure.ts"
 import { nowSeconds, settings, withTokens, withTsigKeys } from "./AdminStores.ts"
 import * as Text from "./AdminText.ts"
@@ -107,64 +107,22 @@ const issue = Command.make(
   },
   (given) =>
     Effect.gen(function* () {
-      const subject = yield* Text.subjectArgument(given.subject)
-      const life = yield* Text.expiresOption(given.expires)
-      const spk = yield* Effect.transposeOption(
-        Option.map(given.spk, (text) => Text.keyOption("spk", text))
-      )
-      const x25519 = yield* Effect.transposeOption(
-        Option.map(given.x25519, (text) => Text.keyOption("x25519", text))
-      )
-      const { update, zone } = yield* settings
-      if (Option.isNone(zone.servedZone))
-        return yield* failed("error: the node serves no zone; set DMP_SERVED_ZONE")
-      const served = zone.servedZone.value
-      const now = yield* nowSeconds
-      const expiresAt = Option.match(life, {
-        onNone: () => null,
-        onSome: (seconds) => now + seconds
+      const keyIn = (option: string, text: Option.Option<string>) =>
+        Option.isNone(text) ? Effect.succeed("") : Text.keyOption(option, text.value)
+      const issued = Credentials.issueTsigKey({
+        subject: given.subject,
+        spk: yield* keyIn("spk", given.spk),
+        x25519Pub: yield* keyIn("x25519", given.x25519),
+        lifetime: yield* Text.expiresOption(given.expires)
       })
-      const key = yield* withTokens(
-        Effect.gen(function* () {
-          const store = yield* TokenStore
-          const owner = yield* store.findOwner(subject)
-          const holder = Option.getOrElse(spk, () => owner?.spk ?? null)
-          if (holder === null) return yield* usage(`error: '${subject}' has no key yet; give --spk`)
-          const minted = TsigMint.make({
-            subject,
-            spk: holder,
-            x25519Pub: Option.getOrUndefined(x25519),
-            zone: served,
-            width: update.scopeWidth,
-            now,
-            expiresAt
-          })
-          if (minted === undefined)
-            return yield* usage(`error: '${subject}' is too long for the name of a TSIG key`)
-          const outcome = yield* store.claim({
-            subject,
-            spk: holder,
-            now,
-            reservedUntil: reservedUntil(yield* RegistrationConfig, expiresAt),
-            predecessors: [],
-            published: []
-          })
-          if (outcome._tag === "Refused")
-            return yield* failed(
-              outcome.reason === "taken"
-                ? `error: '${subject}' belongs to another key; see subject transfer`
-                : `error: '${subject}' is not to be had: ${outcome.reason}`
-            )
-          return minted
-        })
+      const key = yield* withTokens(withTsigKeys(issued, { fills: true })).pipe(
+        Effect.provide(settingsLayer(yield* settings))
       )
-      const put = yield* withTsigKeys(
-        Effect.flatMap(TsigKeyStore, (store) => TsigMint.put(store, key)),
-        { fills: true }
-      )
-      if (!put) return yield* failed(`error: ${key.name} is the key of another subject`)
+      const now = yield* nowSeconds
       yield* printKey(key, now, given.json, true)
-    }).pipe(Effect.catchTag("StoreError", Text.storeFailed))
+    }).pipe(
+      Effect.catchTags({ CredentialRefused: Text.credentialRefused, StoreError: Text.storeFailed })
+    )
 ).pipe(Command.withDescription("Issue a key, or replace the one of the same holder"))
 
 const revoke = Command.make("revoke", { target: Args.text({ name: "target" }), json }, (given) =>

@@ -63,7 +63,8 @@ export const authorise = (
       : NameScope.grant(
           key.row.subject || key.row.name,
           scopes,
-          added(own).map((record) => record.owner)
+          added(own).map((record) => record.owner),
+          key.row.registeredSpk
         )
   if (held !== undefined && foreign.length === 0) return { grant: held, changes }
   const adds = added(foreign)

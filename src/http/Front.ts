@@ -131,8 +131,9 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
           return refuse(Refusal.overloaded)
         }
         // RFC 9112 §3.2.
-        if (request.httpVersion === "1.1" && request.headers.host === undefined)
-          return refuse(Refusal.badRequest("no-host", "a Host header is required"))
+        const hosts = hostLines(request.rawHeaders)
+        if (hosts > 1 || (hosts === 0 && request.httpVersion === "1.1"))
+          return refuse(Refusal.badRequest("no-host", "one Host header is required"))
         const { expect } = request.headers
         if (expect !== undefined && expect.toLowerCase() !== "100-continue")
           return refuse(Refusal.expectationFailed)
@@ -191,6 +192,14 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
 }
 
 const ignore = () => {}
+
+/** How many Host headers there are; node keeps the first of them only. */
+const hostLines = (headers: ReadonlyArray<string>): number => {
+  let count = 0
+  for (let at = 0; at < headers.length; at += 2)
+    if (headers[at]?.length === 4 && headers[at]?.toLowerCase() === "host") count++
+  return count
+}
 
 const refusalIn = (cause: Cause.Cause<Refusal.Refusal>) => Cause.failureOption(cause)
 

@@ -12,6 +12,7 @@ import { peerOf } from "./ClientAddress.ts"
 import type { HttpConfigShape } from "./HttpConfig.ts"
 import * as HttpMetrics from "./HttpMetrics.ts"
 import type { InFlight } from "./InFlight.ts"
+import { inOrder } from "./InOrder.ts"
 import { type Listening, listen } from "./Listen.ts"
 import { methodNotAllowed } from "./Refusal.ts"
 
@@ -69,7 +70,8 @@ const admit = (server: Server, socket: Socket, options: ListenerOptions): void =
 }
 
 const make = (options: ListenerOptions): Server => {
-  const { config, inFlight, onRequest } = options
+  const { config, inFlight } = options
+  const onRequest = inOrder(options.onRequest)
   const requestTimeout = config.requestTimeout * 1000
   const headersTimeout = Math.min(config.headersTimeout * 1000, requestTimeout)
   const server = createServer({
@@ -81,6 +83,9 @@ const make = (options: ListenerOptions): Server => {
     requireHostHeader: false,
     noDelay: true
   })
+  // A client may close its side once it has asked. Node would then drop the answer, though what
+  // was asked for is done.
+  Object.assign(server, { httpAllowHalfOpen: true })
   server.on("request", onRequest)
   // Whoever expects 100 gets it when a route starts to read, and not if it is refused before.
   server.on("checkContinue", onRequest)

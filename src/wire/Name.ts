@@ -13,6 +13,7 @@ export type WireKey = string & Brand.Brand<"WireKey">
 const brand = Brand.nominal<Name>()
 const brandKey = Brand.nominal<WireKey>()
 
+const beyondAscii = /[^\x00-\x7f]/
 const label = /^_?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/
 
 /**
@@ -20,6 +21,8 @@ const label = /^_?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/
  * hyphens, 1 to 63 octets in all (RFC 1035 §2.3.1 with RFC 8552 underscores).
  */
 export const parse = (text: string): Option.Option<Name> => {
+  // Before case is folded: the Kelvin sign (U+212A) would come out as an ASCII k.
+  if (beyondAscii.test(text)) return Option.none()
   const name = text.replace(/\.+$/, "").toLowerCase()
   if (name.length === 0 || name.length > 253) return Option.none()
   return name.split(".").every((part) => part.length <= 63 && label.test(part))

@@ -21,6 +21,8 @@ export class WriteGrant extends Data.Class<{
   readonly ignoresTtlCap: boolean
   /** What keeps this writer from filling the node, or names that others write too; none binds none. */
   readonly quota?: Quota
+  /** The key the writer registered with, for a content policy that binds records to it; never logged. */
+  readonly registeredSpk?: string
   /** Values whose signatures whoever made this grant has verified already. */
   readonly verified?: ReadonlySet<string>
 }> {

@@ -97,6 +97,11 @@ describe("a name scope", () => {
     assert.isFalse(may(`${"*a".repeat(20)}b.example.com`, owner))
   }, 1000)
 
+  it("tells the content policy which key its holder registered with, if any", () => {
+    assert.strictEqual(NameScope.grant("alice", [], [], "ab").registeredSpk, "ab")
+    assert.isUndefined(NameScope.grant("alice", [], []).registeredSpk)
+  })
+
   it("grants a writer of shared names no shortening", () => {
     const scopes = NameScope.compile([slot, "id-1.example.com"])
     const shortens = (...owners: ReadonlyArray<string>) =>

@@ -200,6 +200,23 @@ describe("agreement with the owner name", () => {
     expects("known-types", `dmp.bob.${zone}`, bob, "accepted")
   })
 
+  it("binds a manifest to the key its writer registered with when strict", () => {
+    const sentBy = (mode: Mode, registeredSpk?: string) => {
+      const grant = new WriteGrant({
+        ...WriteGrant.open,
+        ...(registeredSpk === undefined ? {} : { registeredSpk })
+      })
+      const owner = Name.unsafeMake(home.manifest)
+      return outcome(policies[mode].judge(owner, samples.manifest, now, grant))
+    }
+    const own = Buffer.from(manifest.senderSpk).toString("hex")
+    assert.strictEqual(sentBy("strict", own), "accepted")
+    assert.strictEqual(sentBy("strict", "ab".repeat(32)), "sender-mismatch")
+    // Issued by the operator, or open to everybody: there is no key to bind to.
+    assert.strictEqual(sentBy("strict"), "accepted")
+    assert.strictEqual(sentBy("known-types", "ab".repeat(32)), "accepted")
+  })
+
   it("binds a manifest to its recipient's mailbox, in either form", () => {
     const old = accepted(SlotManifest.sign({ ...manifest, chunkHashes: [] }, seed))
     const foreign = accepted(SlotManifest.sign({ ...manifest, recipientId: fill(4, 32) }, seed))

@@ -172,6 +172,7 @@ describe("hostile octets", () => {
     ["huge headers", `GET / HTTP/1.1\r\nHost: n\r\nX: ${"y".repeat(70_000)}\r\n\r\n`, "431"],
     ["a huge target", `GET /${"y".repeat(70_000)} HTTP/1.1\r\nHost: n\r\n\r\n`, "431"],
     ["no Host", "GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n", "400"],
+    ["two Hosts", "GET /livez HTTP/1.1\r\nHost: n\r\nhost: m\r\nConnection: close\r\n\r\n", "400"],
     ["CONNECT", "CONNECT evil:443 HTTP/1.1\r\nHost: n\r\n\r\n", "405"],
     [
       "a strange expectation",
@@ -252,6 +253,31 @@ describe("connections", () => {
           "GET /livez HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n"
       ])
       assert.deepStrictEqual(statuses(text), ["201", "404", "400", "200"])
+    })
+  )
+
+  it.scopedLive("do one thing after the other, however many requests came at once", () =>
+    Effect.gen(function* () {
+      const node = yield* start()
+      const get = `GET ${path} HTTP/1.1\r\nHost: n\r\n\r\n`
+      const { text } = yield* raw(node, [
+        `${post(good)}${get}DELETE ${path} HTTP/1.1\r\nHost: n\r\n\r\n`.repeat(20) +
+          "GET /livez HTTP/1.1\r\nHost: n\r\nConnection: close\r\n\r\n"
+      ])
+      const round = ["201", "200", "204"]
+      assert.deepStrictEqual(statuses(text), [
+        ...Array.from({ length: 20 }, () => round).flat(),
+        "200"
+      ])
+    })
+  )
+
+  it.scopedLive("carry the answer to a client that has closed its side", () =>
+    Effect.gen(function* () {
+      const node = yield* start()
+      const { closed, text } = yield* raw(node, [post(good)], 3000, true)
+      assert.deepStrictEqual(statuses(text), ["201"])
+      assert.isTrue(closed)
     })
   )
 

@@ -105,6 +105,7 @@ describe("POST /v1/records/{name}", () => {
     "*.a",
     "a%20b",
     "%C3%A4.de",
+    "%E2%84%AA.test",
     "%00",
     "%",
     "%ff",

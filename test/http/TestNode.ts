@@ -206,16 +206,21 @@ export const publish = (
     ...(token === undefined ? {} : { token })
   })
 
-/** Sends raw octets and yields all that comes back until the peer closes or `millis` pass. */
+/**
+ * Sends raw octets, closing our side behind them if `halfClosed`, and yields all that comes
+ * back until the peer closes or `millis` pass.
+ */
 export const raw = (
   node: TestNode,
   parts: ReadonlyArray<string | Uint8Array>,
-  millis = 3000
+  millis = 3000,
+  halfClosed = false
 ): Effect.Effect<{ readonly text: string; readonly closed: boolean }> =>
   Effect.async((resume) => {
     const chunks: Array<Buffer> = []
     const socket: Socket = connect(node.port, "127.0.0.1", () => {
       for (const part of parts) socket.write(part)
+      if (halfClosed) socket.end()
     })
     const finish = (closed: boolean) => {
       clearTimeout(timer)

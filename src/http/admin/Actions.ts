@@ -55,7 +55,7 @@ const lifetimeIn = (fields: Fields) => {
   return text === ""
     ? Either.right(Option.none<number>())
     : Either.mapBoth(Lifetime.parse(text), {
-        onLeft: (why) => new Credentials.CredentialRefused({ message: why }),
+        onLeft: (why) => new Credentials.CredentialRefused({ reason: "invalid", message: why }),
         onRight: Option.some
       })
 }
@@ -84,6 +84,7 @@ export const issueToken = (fields: Fields) =>
         ratePerSec: numberIn(fields, "rate"),
         rateBurst: numberIn(fields, "burst"),
         note: fields.get("note"),
+        prekeyPub: "",
         issuer
       })
       return secret(`Token for ${row.subject}`, [
