@@ -9,6 +9,8 @@ import { createServer as createHttpServer } from "node:http"
 import { createServer as createHttpsServer } from "node:https"
 import type { AddressInfo, Server } from "node:net"
 import { join } from "node:path"
+import * as Certificate from "../../src/cli/doctor/Certificate.ts"
+import * as HttpProbe from "../../src/cli/doctor/HttpProbe.ts"
 import { publicFront } from "../../src/cli/doctor/PublicFront.ts"
 import type { World } from "../../src/cli/doctor/World.ts"
 import { tempDirectory } from "../fixtures/TempDirectory.ts"
@@ -146,13 +148,32 @@ describe.skipIf(!installed("openssl"))("doctor, before the proxy", () => {
     })
   )
 
-  it.scopedLive("warns of one that ends within two weeks", () =>
+  it.scopedLive("warns of one that should have been renewed, by the life it was given", () =>
     Effect.gen(function* () {
       const { root, signed } = yield* authority
-      const tls = one("tls", yield* before(signed(hostname, 9), { authorities: [root] }))
-      assert.strictEqual(tls.level, "warn")
-      assert.include(tls.message, "ends in 8 days")
-      assert.include(tls.remedy, "renew")
+      const day = 86_400_000
+      const levelBefore = (days: number, left: number) =>
+        Effect.gen(function* () {
+          const port = yield* serving(
+            createHttpsServer(signed(hostname, days), (_request, response) => response.end(health))
+          )
+          const { certificate } = yield* HttpProbe.get({
+            ...{ tls: true, address: "127.0.0.1", port, host: hostname, path: "/" },
+            authorities: [root]
+          })
+          const end = certificate?.validTo ?? 0
+          return Certificate.finding(hostname, certificate, end - left * day)
+        })
+      const late = yield* levelBefore(90, 8.5)
+      assert.strictEqual(late.level, "warn")
+      assert.include(late.message, "ends in 8 days")
+      assert.include(late.remedy, "renew")
+      assert.strictEqual((yield* levelBefore(90, 15)).level, "ok")
+      // Authorities give certificates for six days, too, and Caddy's own for hours.
+      assert.strictEqual((yield* levelBefore(6, 3)).level, "ok")
+      const short = yield* levelBefore(6, 0.5)
+      assert.strictEqual(short.level, "warn")
+      assert.include(short.message, "ends in 12 hours")
     })
   )
 

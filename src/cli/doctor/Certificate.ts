@@ -4,8 +4,16 @@ import type { Certificate } from "./HttpProbe.ts"
 import { type Finding, fail, ok, warn } from "./Finding.ts"
 
 const day = 86_400_000
-/** Days before the end by which Caddy and certbot have long renewed. */
-export const renewalDue = 14
+const hour = 3_600_000
+/**
+ * How long before its end a certificate should have been renewed, in ms: two weeks of the usual
+ * three months, a sixth of shorter lives. Caddy and certbot renew with a third left.
+ */
+const renewalDue = ({ validFrom, validTo }: Certificate): number =>
+  Math.min(14 * day, (validTo - validFrom) / 6)
+
+const shown = (left: number): string =>
+  left < 2 * day ? `${Math.floor(left / hour)} hours` : `${Math.floor(left / day)} days`
 
 /** OpenSSL's words for a chain that ends in nothing clients know. */
 const untrusted: Readonly<Record<string, string>> = {
@@ -24,7 +32,7 @@ export const finding = (
   if (certificate === undefined)
     return fail("tls", `${hostname} shows no certificate`, "see the proxy's log")
   const { names, problem, validTo } = certificate
-  const days = Math.floor((validTo - now) / day)
+  const left = validTo - now
   // Before all others: whatever else is wrong with it, it has to be made anew.
   if (validTo <= now)
     return fail(
@@ -57,11 +65,11 @@ export const finding = (
       `the certificate of ${hostname} is not believed: ${problem}`,
       "see the proxy's log"
     )
-  return days < renewalDue
+  return left < renewalDue(certificate)
     ? warn(
         "tls",
-        `the certificate of ${hostname} ends in ${days} days`,
+        `the certificate of ${hostname} ends in ${shown(left)}`,
         "see in the proxy's log why it does not renew: ports 80 and 443 must be reachable from outside"
       )
-    : ok("tls", `the certificate of ${hostname} is good for ${days} days`)
+    : ok("tls", `the certificate of ${hostname} is good for ${shown(left)}`)
 }

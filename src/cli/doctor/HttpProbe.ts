@@ -25,6 +25,7 @@ export interface Certificate {
   /** The names it is for. */
   readonly names: ReadonlyArray<string>
   /** Unix ms. */
+  readonly validFrom: number
   readonly validTo: number
 }
 
@@ -41,7 +42,7 @@ const maxBody = 4 * 1024 * 1024
 
 const certificateOf = (socket: unknown): Certificate | undefined => {
   if (!(socket instanceof TLSSocket)) return undefined
-  const { subjectaltname = "", valid_to } = socket.getPeerCertificate()
+  const { subjectaltname = "", valid_from, valid_to } = socket.getPeerCertificate()
   return {
     // The types say Error; what is there is its code.
     problem: socket.authorized ? "" : String(socket.authorizationError),
@@ -49,6 +50,7 @@ const certificateOf = (socket: unknown): Certificate | undefined => {
       .split(", ")
       .filter((name) => name !== "")
       .map((name) => name.replace(/^[A-Za-z ]+:/, "")),
+    validFrom: Date.parse(valid_from),
     validTo: Date.parse(valid_to)
   }
 }
