@@ -137,7 +137,9 @@ describe.skipIf(
 
         const doctor = (more: string) =>
           Effect.map(
-            sh(`install -m 0444 ${ca} /tmp/ca.pem; ${nodeEnv}\n$node_env dnsmesh-node doctor --json ${more}`),
+            sh(
+              `install -m 0444 ${ca} /tmp/ca.pem; ${nodeEnv}\n$node_env dnsmesh-node doctor --json ${more}`
+            ),
             ({ stdout }) => Schema.decodeUnknownSync(Findings)(stdout).findings
           )
         const found = yield* doctor("--resolver 127.0.0.9 --ca /tmp/ca.pem")
