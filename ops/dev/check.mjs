@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { delimiter, dirname, join } from "node:path"
 import { ensureDebianPackages } from "./debian.mjs"
+import { ensureLitestream } from "./litestream.mjs"
 import {
   ensureBuilt,
   ensureInstalled,
@@ -101,7 +102,10 @@ const steps = {
 }
 
 orExplain(ensureInstalled)
-if (given.includes("--packages")) ensureDebianPackages()
+if (given.includes("--packages")) {
+  ensureDebianPackages()
+  ensureLitestream()
+}
 const failed = Object.entries(steps)
   .filter(([name, step]) => {
     say(`${name} …`)

@@ -22,7 +22,8 @@ const stage = mkdtempSync(join(tmpdir(), "dnsmesh-pack-"))
 const write = (path: string, value: unknown) =>
   writeFileSync(join(stage, path), `${JSON.stringify(value, null, 2)}\n`)
 
-for (const path of ["dist", "ops/bin", "ops/dnsmesh-node.service", "Caddyfile"])
+const kit = ["ops/dnsmesh-node.service", "ops/prometheus", "ops/grafana", "ops/otel", "Caddyfile"]
+for (const path of ["dist", "ops/bin", ...kit])
   cpSync(join(tree, path), join(stage, path), {
     recursive: true,
     filter: (file) => !/\.map$|\.sources$/.test(file)

@@ -112,21 +112,29 @@ export const registrar = (wishes: Wishes): ReadonlyArray<string> => {
 }
 
 /** What to do now. */
-export const next = ({ starter }: Wishes, environmentPath: string): ReadonlyArray<string> =>
+export const next = (
+  { starter, tokenFile }: Wishes,
+  environmentPath: string
+): ReadonlyArray<string> =>
   starter === "systemd"
     ? [
         "sudo systemctl enable --now dnsmesh-node",
-        `sudo systemd-run --pipe --wait -q -p EnvironmentFile=${environmentPath} dnsmesh-node doctor --resolver 1.1.1.1`
+        [
+          "sudo systemd-run --pipe --wait --quiet --collect --unit=dnsmesh-tool -p User=dnsmesh",
+          `-p EnvironmentFile=${environmentPath} -p LoadCredential=operator-token:${tokenFile}`,
+          "-E DMP_OPERATOR_TOKEN_FILE=/run/credentials/dnsmesh-tool.service/operator-token",
+          "-E DMP_DB_PATH=/var/lib/dmp/dmp.db dnsmesh-node doctor --resolver 9.9.9.9"
+        ].join(" ")
       ]
     : starter === "compose"
       ? [
           "docker compose -f docker-compose.yml -f docker-compose.prod.yml up -d",
-          "docker compose exec dnsmesh-node dnsmesh-node doctor --resolver 1.1.1.1"
+          "docker compose exec dnsmesh-node dnsmesh-node doctor --resolver 9.9.9.9"
         ]
       : [
           `set -a; . ${environmentPath}; set +a`,
           "dnsmesh-node serve",
-          "dnsmesh-node doctor --resolver 1.1.1.1   # in another terminal, with the same settings"
+          "dnsmesh-node doctor --resolver 9.9.9.9   # in another terminal, with the same settings"
         ]
 
 /** Whether `text` is a host name that can be one here. */

@@ -3,6 +3,7 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Console, Data, Effect, Either, Option } from "effect"
+import { readFile } from "node:fs/promises"
 import { isIP } from "node:net"
 import { all, loadConfig } from "../Settings.ts"
 import { refuse } from "../sql/BackupError.ts"
@@ -24,6 +25,12 @@ const resolver = Options.text("resolver").pipe(
   Options.withDescription("Address of a resolver (IP or IP:port) to look at the node from outside"),
   Options.optional
 )
+const ca = Options.file("ca", { exists: "yes" }).pipe(
+  Options.withDescription(
+    "PEM file of an authority of your own to believe besides the public ones"
+  ),
+  Options.optional
+)
 const hardening = Options.boolean("hardening").pipe(
   Options.withDescription("Go through the hardening checklist as well")
 )
@@ -40,6 +47,7 @@ export const parseResolver = (text: string): Option.Option<Server> => {
 
 const examine = (options: {
   readonly resolver: Option.Option<Server>
+  readonly authorities: ReadonlyArray<string>
   readonly hardening: boolean
 }) =>
   Effect.gen(function* () {
@@ -66,7 +74,13 @@ const examine = (options: {
     const answering = running.some(({ check, level }) => check === "dns-udp" && level !== "fail")
     const outside = yield* Option.match(options.resolver, {
       onNone: () => Effect.succeed<ReadonlyArray<Finding>>([]),
-      onSome: (server) => Outside.examine(config, { resolver: server, dnsPort: 53, httpsPort: 443 })
+      onSome: (server) =>
+        Outside.examine(config, {
+          resolver: server,
+          dnsPort: 53,
+          httpsPort: 443,
+          authorities: options.authorities
+        })
     })
     const hardened = options.hardening
       ? yield* Effect.flatMap(RunningNode.metrics(config), (metrics) =>
@@ -86,14 +100,24 @@ const examine = (options: {
     ]
   })
 
-export const doctor = Command.make("doctor", { hardening, json, resolver }, (given) =>
+export const doctor = Command.make("doctor", { ca, hardening, json, resolver }, (given) =>
   Effect.gen(function* () {
     const server = Option.flatMap(given.resolver, parseResolver)
     if (Option.isSome(given.resolver) && Option.isNone(server))
       return yield* refuse(
         `--resolver takes an IP address, not ${JSON.stringify(given.resolver.value)}`
       )
-    const findings = yield* examine({ resolver: server, hardening: given.hardening })
+    const authorities = yield* Effect.forEach(Option.toArray(given.ca), (file) =>
+      Effect.tryPromise({
+        try: () => readFile(file, "utf8"),
+        catch: (error) => new Unwell({ message: `--ca: ${String(error)}` })
+      })
+    )
+    const findings = yield* examine({
+      resolver: server,
+      authorities,
+      hardening: given.hardening
+    })
     const count = (level: Finding["level"]) =>
       findings.filter((finding) => finding.level === level).length
     yield* Console.log(given.json ? JSON.stringify({ findings }, null, 2) : asText(findings))

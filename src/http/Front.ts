@@ -33,6 +33,7 @@ import { commonHeaders, type Reply, write } from "./Reply.ts"
 import * as RequestBody from "./RequestBody.ts"
 import type { Exchange, Method } from "./Route.ts"
 import { routes } from "./Routes.ts"
+import * as UntrustedForwarding from "./UntrustedForwarding.ts"
 
 /** Served up to `headRoom` requests beyond the cap: who asks them must not be shut out by load. */
 const essential = new Set(["/health", "/livez", "/readyz", "/metrics"])
@@ -60,6 +61,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
       const { inFlight } = yield* HttpListeners
       const readiness = yield* Readiness
       const trusts = yield* TrustedProxies
+      const noteForwarding = yield* UntrustedForwarding.make
       const clock = yield* Effect.clock
       const runtime = yield* Effect.runtime<never>()
       const runFork = Runtime.runFork(runtime)
@@ -86,6 +88,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
         const started = clock.unsafeCurrentTimeNanos()
         const peer = peerBehind(request.socket)
         const client = clientOf(peer, request.headers, trusts)
+        noteForwarding(peer, request.headers)
         const { path, query } = Dispatch.split(request.url ?? "/")
         const target = dispatch(request.method ?? "", path)
         const template = "template" in target ? target.template : other.template

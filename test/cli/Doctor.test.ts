@@ -8,7 +8,8 @@ import { parseResolver } from "../../src/cli/doctor.ts"
 import type { Finding } from "../../src/cli/doctor/Finding.ts"
 import * as Hardening from "../../src/cli/doctor/Hardening.ts"
 import * as Outside from "../../src/cli/doctor/Outside.ts"
-import { total } from "../../src/cli/doctor/RunningNode.ts"
+import type { World } from "../../src/cli/doctor/World.ts"
+import { forwarding, total } from "../../src/cli/doctor/RunningNode.ts"
 import { loadConfig } from "../../src/Settings.ts"
 
 const config = (environment: Readonly<Record<string, string>>) =>
@@ -59,7 +60,7 @@ const world = (answers: Answers, options: { readonly tcp: boolean } = { tcp: tru
         tcp.close()
       })
   ).pipe(
-    Effect.map(({ port }): Outside.World => ({
+    Effect.map(({ port }): World => ({
       resolver: { host: "127.0.0.1", port },
       dnsPort: port,
       // Nothing listens for HTTPS there.
@@ -213,6 +214,24 @@ describe("doctor", () => {
     assert.strictEqual(shown("[::1]"), "::1 53")
     for (const bad of ["", "dns.example", "1.1.1.1:0", "1.1.1.1:70000", "[x]:53", "1.1.1.1:53:53"])
       assert.strictEqual(shown(bad), "none", bad)
+  })
+
+  const metrics = (requests: number, seen: { readonly private: number; readonly public: number }) =>
+    [
+      `dmp_http_requests_total{method="GET",status="200"} ${requests}`,
+      `dmp_http_untrusted_forwards_total{peer="private"} ${seen.private}`,
+      `dmp_http_untrusted_forwards_total{peer="public"} ${seen.public}`
+    ].join("\n")
+
+  it("finds a proxy that DMP_TRUSTED_PROXIES forgot, and takes a few strangers for what they are", () => {
+    assert.strictEqual(forwarding(metrics(1000, { private: 0, public: 50 })).level, "ok")
+    const forgotten = forwarding(metrics(1000, { private: 1, public: 0 }))
+    assert.strictEqual(forgotten.level, "warn")
+    assert.include(forgotten.message, "1 of 1000")
+    assert.include(forgotten.remedy, "DMP_TRUSTED_PROXIES")
+    const elsewhere = forwarding(metrics(1000, { private: 0, public: 900 }))
+    assert.strictEqual(elsewhere.level, "warn")
+    assert.include(elsewhere.remedy, "only the proxy reaches this port")
   })
 
   it("adds up the series of one family only", () => {

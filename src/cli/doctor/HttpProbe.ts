@@ -2,7 +2,7 @@
 import { Data, Effect } from "effect"
 import http from "node:http"
 import https from "node:https"
-import { TLSSocket } from "node:tls"
+import { getCACertificates, TLSSocket } from "node:tls"
 
 export class NoResponse extends Data.TaggedError("NoResponse")<{ readonly message: string }> {}
 
@@ -15,12 +15,17 @@ export interface Target {
   readonly host: string
   readonly path: string
   readonly token?: string
+  /** Certificates of authorities to believe besides those everybody does, as PEM. */
+  readonly authorities?: ReadonlyArray<string>
 }
 
 export interface Certificate {
   /** Why a client would not believe it; empty when it would. */
   readonly problem: string
+  /** The names it is for. */
+  readonly names: ReadonlyArray<string>
   /** Unix ms. */
+  readonly validFrom: number
   readonly validTo: number
 }
 
@@ -35,14 +40,20 @@ export interface Response {
 const patience = 5000
 const maxBody = 4 * 1024 * 1024
 
-const certificateOf = (socket: unknown): Certificate | undefined =>
-  socket instanceof TLSSocket
-    ? {
-        // An Error or a code, by its kind of failure.
-        problem: socket.authorized ? "" : String(socket.authorizationError),
-        validTo: Date.parse(socket.getPeerCertificate().valid_to)
-      }
-    : undefined
+const certificateOf = (socket: unknown): Certificate | undefined => {
+  if (!(socket instanceof TLSSocket)) return undefined
+  const { subjectaltname = "", valid_from, valid_to } = socket.getPeerCertificate()
+  return {
+    // The types say Error; what is there is its code.
+    problem: socket.authorized ? "" : String(socket.authorizationError),
+    names: subjectaltname
+      .split(", ")
+      .filter((name) => name !== "")
+      .map((name) => name.replace(/^[A-Za-z ]+:/, "")),
+    validFrom: Date.parse(valid_from),
+    validTo: Date.parse(valid_to)
+  }
+}
 
 export const get = (target: Target): Effect.Effect<Response, NoResponse> =>
   Effect.async<Response, NoResponse>((resume) => {
@@ -59,7 +70,13 @@ export const get = (target: Target): Effect.Effect<Response, NoResponse> =>
         },
         // A bad certificate is a finding, not an obstacle; nothing secret is sent over it.
         ...(target.tls
-          ? { servername: target.host, rejectUnauthorized: target.token !== undefined }
+          ? {
+              servername: target.host,
+              rejectUnauthorized: target.token !== undefined,
+              ...(target.authorities === undefined
+                ? {}
+                : { ca: [...getCACertificates(), ...target.authorities] })
+            }
           : {})
       },
       (response) => {

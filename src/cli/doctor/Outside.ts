@@ -1,28 +1,11 @@
 /** What the world sees of the node, asked through a resolver and then at the servers themselves. */
-import { Clock, Effect, Option } from "effect"
+import { Effect, Option } from "effect"
 import { isIPv6 } from "node:net"
 import type { NodeConfig } from "../../Settings.ts"
 import * as DnsProbe from "./DnsProbe.ts"
-import { type Finding, fail, ok, unknown, warn } from "./Finding.ts"
-import * as HttpProbe from "./HttpProbe.ts"
-
-export interface World {
-  readonly resolver: DnsProbe.Server
-  /** Where name servers and the proxy answer: 53, 443. */
-  readonly dnsPort: number
-  readonly httpsPort: number
-}
-
-const day = 86_400_000
-const renewalDue = 14
-
-const resolve = (world: World, name: string, type: DnsProbe.Question["type"]) =>
-  DnsProbe.ask(world.resolver, "udp", { name, type, recurse: true })
-
-const addressesOf = (world: World, name: string) =>
-  Effect.forEach(["A", "AAAA"] as const, (type) =>
-    Effect.map(resolve(world, name, type), ({ answers }) => DnsProbe.dataOf(answers, type))
-  ).pipe(Effect.map((found) => found.flat()))
+import { type Finding, fail, ok, unknown } from "./Finding.ts"
+import { publicFront } from "./PublicFront.ts"
+import { addressesOf, resolve, type World } from "./World.ts"
 
 /** The names the parent's own servers delegate to, asked past every cache. */
 const delegation = (world: World, zone: string) =>
@@ -116,67 +99,6 @@ const zoneFindings = (world: World, zone: string) =>
     )
   )
 
-const expiry = (hostname: string, left: number, problem: string): Finding => {
-  const days = Math.floor(left / day)
-  if (problem !== "")
-    return fail(
-      "tls",
-      `the certificate of ${hostname} is not believed: ${problem}`,
-      "see the proxy's log"
-    )
-  return days < renewalDue
-    ? warn(
-        "tls",
-        `the certificate of ${hostname} ends in ${days} days`,
-        "see why the proxy does not renew"
-      )
-    : ok("tls", `the certificate of ${hostname} is good for ${days} days`)
-}
-
-/** The proxy in front: certificate, and whether the node is behind it. */
-const proxy = (world: World, hostname: string) =>
-  Effect.gen(function* () {
-    const [address] = yield* addressesOf(world, hostname)
-    if (address === undefined)
-      return [fail("address", `${hostname} does not resolve`, `create A or AAAA for ${hostname}`)]
-    const { certificate, date, status } = yield* HttpProbe.get({
-      tls: true,
-      address,
-      port: world.httpsPort,
-      host: hostname,
-      path: "/health"
-    })
-    const now = yield* Clock.currentTimeMillis
-    const found = [
-      expiry(
-        hostname,
-        (certificate?.validTo ?? now) - now,
-        certificate?.problem ?? "none is shown"
-      ),
-      status === 200
-        ? ok("https", `https://${hostname}/health answers ${status}`)
-        : fail("https", `https://${hostname}/health answers ${status}`, "see the proxy's log")
-    ]
-    const apart = Math.round(Math.abs(now - date) / 1000)
-    // On one machine both are the same clock; it is a difference that proves something.
-    return apart > 30
-      ? [
-          ...found,
-          warn("clock", `${hostname} and this machine are ${apart} s apart`, "run NTP on both")
-        ]
-      : found
-  }).pipe(
-    Effect.catchAll(({ message }) =>
-      Effect.succeed([
-        fail(
-          "https",
-          `https://${hostname}: ${message}`,
-          "let 443/tcp through the firewall, and see that the proxy runs"
-        )
-      ])
-    )
-  )
-
 export const examine = (config: NodeConfig, world: World): Effect.Effect<ReadonlyArray<Finding>> =>
   Effect.gen(function* () {
     const zones = yield* Effect.forEach(config.zone.zones, (zone) => zoneFindings(world, zone))
@@ -185,7 +107,7 @@ export const examine = (config: NodeConfig, world: World): Effect.Effect<Readonl
         Effect.succeed([
           unknown("https", "the node's public name is not known", "set DMP_NODE_HOSTNAME")
         ]),
-      onSome: (hostname) => proxy(world, hostname.toLowerCase())
+      onSome: (hostname) => publicFront(world, hostname.toLowerCase())
     })
     return [...zones.flat(), ...front]
   })

@@ -100,6 +100,27 @@ const limits = (text: string): ReadonlyArray<Finding> => {
   ]
 }
 
+/** A proxy that is not trusted makes all of its users one client. */
+export const forwarding = (text: string): Finding => {
+  const check = "proxy-trust"
+  const seen = (peer: string) => total(text, "dmp_http_untrusted_forwards_total", `peer="${peer}"`)
+  const requests = total(text, "dmp_http_requests_total")
+  if (seen("private") > 0)
+    return warn(
+      check,
+      `${share(seen("private"), requests)} requests name a client in X-Forwarded-For or X-Real-IP, from an address of a local network that is not trusted`,
+      "if that is your proxy, its users share one rate limit: add its address to DMP_TRUSTED_PROXIES; the log's warning names the network"
+    )
+  // A few are strangers who try; many are a proxy elsewhere.
+  return seen("public") > 10 && seen("public") > requests / 10
+    ? warn(
+        check,
+        `${share(seen("public"), requests)} requests name a client in X-Forwarded-For or X-Real-IP, from public addresses that are not trusted`,
+        "if they come from your proxy, add its address to DMP_TRUSTED_PROXIES; otherwise see that only the proxy reaches this port"
+      )
+    : ok(check, "no untrusted proxy speaks for clients")
+}
+
 const sameRelease = (text: string, build: { version: string; commit: string }): Finding => {
   const line = text.split("\n").find((entry) => entry.startsWith("dmp_build_info{")) ?? ""
   const running = /version="([^"]*)"/.exec(line)?.[1] ?? "unknown"
@@ -127,5 +148,5 @@ export const examine = (
             "give this command the node's own DMP_OPERATOR_TOKEN"
           )
         ]
-      : [...asked, sameRelease(text.value, build), ...limits(text.value)]
+      : [...asked, sameRelease(text.value, build), ...limits(text.value), forwarding(text.value)]
   })
