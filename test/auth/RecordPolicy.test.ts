@@ -176,8 +176,7 @@ describe("signatures", () => {
     "of a %s are not verified again for who has verified that very value",
     (type) => {
       // A chunk mends one wrong octet by itself.
-      const value =
-        type === "chunk" ? `${Record.prefixes.chunk}${"A".repeat(300)}` : spoiled(type)
+      const value = type === "chunk" ? `${Record.prefixes.chunk}${"A".repeat(300)}` : spoiled(type)
       const having = (verified: ReadonlySet<string>) =>
         outcome(
           policies.strict.judge(
