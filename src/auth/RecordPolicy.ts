@@ -146,7 +146,7 @@ export const make = (options: Options): ContentPolicy["Type"] => {
         )
       case "chunk":
         return Either.map<unknown, ContentVerdict>(() => accepted)(
-          strict && !verified ? Chunk.verify(value) : Chunk.parse(value)
+          unless(() => (strict ? Chunk.verify(value) : Chunk.parse(value)))()
         )
       case "cluster":
         return Either.flatMap(ClusterManifest.parse(value), ({ clusterName, exp, operatorSpk }) =>

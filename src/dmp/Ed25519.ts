@@ -3,9 +3,9 @@
  * checksums. Invariant: a key of small order, which would pass any message, verifies none.
  */
 import {
-  createHash,
   createPrivateKey,
   createPublicKey,
+  hash,
   type KeyObject,
   sign as signWith,
   verify as verifyWith
@@ -60,8 +60,7 @@ export const publicKey = (seed: Uint8Array): Uint8Array =>
     .export({ format: "der", type: "spki" })
     .subarray(spkiHead.length)
 
-export const sha256 = (message: Uint8Array): Uint8Array =>
-  createHash("sha256").update(message).digest()
+export const sha256 = (message: Uint8Array): Uint8Array => hash("sha256", message, "buffer")
 
 // Keys last verified with: signers come in runs, and to read a key takes a quarter of the time
 // a signature takes.
