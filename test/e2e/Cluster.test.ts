@@ -209,6 +209,42 @@ const keygen = (dir: string, file: string) =>
     return { key, spk: /^DMP_SYNC_OPERATOR_SPK=([0-9a-f]{64})$/m.exec(output)?.[1] ?? "" }
   })
 
+describe("a node that joins with nothing", () => {
+  it.scopedLive(
+    "ends identical to one with 100,000 rows of many values a name, 100 characters long",
+    () =>
+      Effect.gen(function* () {
+        const all = yield* C.members(["a", "b"])
+        const [ma, mb] = all
+        assert.isDefined(ma)
+        assert.isDefined(mb)
+        const [names, values] = [12_500, 8]
+        yield* C.fill(ma, names * values, (at) => ({
+          // The values of a name lie far apart in the order in which they are read.
+          owner: `${`n${at % names}-`.padEnd(45, "x")}.${"y".repeat(44)}.${C.zone}`,
+          value: `v=${at}`
+        }))
+        const a = yield* C.run(ma)
+        const b = yield* C.run(mb)
+        yield* C.until(
+          Effect.map(C.status(mb), ({ peers }) =>
+            peers.some(({ rows_taken }) => rows_taken >= names * values)
+          ).pipe(Effect.delay("250 millis")),
+          150_000
+        )
+        const [one, two] = yield* Effect.forEach([ma, mb], C.holdings)
+        assert.strictEqual(one?.distinct, names * values)
+        assert.deepStrictEqual(two, one)
+        const owner = `${"n77-".padEnd(45, "x")}.${"y".repeat(44)}.${C.zone}`
+        assert.lengthOf(owner, 100)
+        const held = yield* C.valuesAt(b, owner)
+        assert.lengthOf(held, values)
+        assert.sameMembers([...held], [...(yield* C.valuesAt(a, owner))])
+      }),
+    240_000
+  )
+})
+
 describe("the manifest of a cluster", () => {
   it.scopedLive(
     "installed over HTTP on one node changes the peers of all, and survives a restart",
