@@ -13,6 +13,8 @@ export class PeerFault extends Data.TaggedError("PeerFault")<{
   /** 0 when the status was right and the body was not. */
   readonly status: number
   readonly message: string
+  /** Seconds to wait before asking again, when it counts requests (429). */
+  readonly retryAfter?: number
 }> {}
 
 export type DialogueError = PeerError | PeerFault
@@ -20,6 +22,10 @@ export type DialogueError = PeerError | PeerFault
 const deadline = 15_000
 const maxReply = 16 * 1024 * 1024
 const maxSmallReply = 65_536
+/** How often a request is made again that a peer found one too many. */
+const maxAgain = 8
+/** Seconds: released nodes do not say how long, and answer ten requests in one. */
+const [usualPause, longestPause] = [1, 5] as const
 
 export interface Digest {
   readonly entries: ReadonlyArray<unknown>
@@ -42,7 +48,8 @@ export const make = (client: PeerClient["Type"], peer: Peer, token: Redacted.Red
     method: "GET" | "POST",
     path: string,
     maxBytes: number,
-    body?: unknown
+    body?: unknown,
+    again = 0
   ): Effect.Effect<PeerReply, DialogueError> =>
     client
       .request({
@@ -58,7 +65,21 @@ export const make = (client: PeerClient["Type"], peer: Peer, token: Redacted.Red
       .pipe(
         Effect.filterOrFail(
           ({ status }) => status === 200 || status === 202 || status === 204,
-          ({ status }) => new PeerFault({ status, message: `status ${status}` })
+          ({ headers, status }) =>
+            new PeerFault({
+              status,
+              message: `status ${status}`,
+              ...(status === 429 ? { retryAfter: pauseOf(headers["retry-after"]) } : {})
+            })
+        ),
+        // Whoever catches up asks more than a released node grants; that is no failure of it.
+        Effect.catchTag("PeerFault", (fault) =>
+          fault.retryAfter === undefined || again === maxAgain
+            ? Effect.fail(fault)
+            : Effect.zipRight(
+                Effect.sleep(fault.retryAfter * 1000),
+                ask(method, path, maxBytes, body, again + 1)
+              )
         )
       )
 
@@ -139,6 +160,11 @@ export const make = (client: PeerClient["Type"], peer: Peer, token: Redacted.Red
 }
 
 export type Dialogue = ReturnType<typeof make>
+
+const pauseOf = (retryAfter: string | undefined): number =>
+  /^[0-9]{1,4}$/.test(retryAfter ?? "")
+    ? Math.min(longestPause, Math.max(usualPause, Number(retryAfter)))
+    : usualPause
 
 /** From our own field, which has milliseconds, or from the header every server sends. */
 const offsetOf = (now: unknown, date: string | undefined, here: number): number | undefined => {

@@ -2,7 +2,7 @@
  * One conversation with a peer: what was deleted there, what is new there, the cluster's
  * manifest, and now and then all it has. Ends when there is nothing left to learn.
  */
-import { Clock, Effect, Option } from "effect"
+import { Clock, Effect, Option, Stream } from "effect"
 import type { DigestCursor, StoreError } from "../zone/RecordStore.ts"
 import { Limits } from "../zone/Limits.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
@@ -21,7 +21,13 @@ import * as SyncApi from "./SyncApi.ts"
 import { SyncState } from "./SyncState.ts"
 
 /** Pages of one round; a peer that has more is asked again at once. */
-const maxPages = 500
+const maxPages = 1000
+/** Entries of a page: little memory with our own, few requests with released nodes. */
+const ourPage = 500
+/** Pages whose rows are fetched at once: one is judged while another is on its way to the disk. */
+const pagesAtOnce = 2
+/** Milliseconds between two savings of the watermark while a round goes on. */
+const saveEvery = 1000
 /** Rows due again that one round asks for. */
 const maxRetries = 512
 /** Differing buckets above which everything is read again. */
@@ -64,19 +70,22 @@ export const make = Effect.gen(function* () {
       deletionsSeen: state.deletionsSeen
     })
 
-  const lacking = (state: PeerState, page: Digest, after: DigestCursor) =>
+  const soundIn = (state: PeerState, page: Digest, after: DigestCursor) =>
     Effect.map(Clock.currentTimeMillis, (now) => {
       const slack = state.extensions.size > 0 ? aheadOfOurs : aheadOfReleased
-      const entries = sound(page.entries, after, now + (state.clockOffset ?? 0) + slack)
-      const rows = wanted(entries, zone, {
+      return sound(page.entries, after, now + (state.clockOffset ?? 0) + slack)
+    })
+
+  const lacking = (state: PeerState, entries: ReadonlyArray<SyncApi.DigestEntry>) =>
+    Effect.map(Clock.currentTimeMillis, (now) =>
+      wanted(entries, zone, {
         now: Math.floor(now / 1000),
         maxTtl: limits.maxTtl,
         inZone: importer.inZone,
         isDead: deletions.isDead,
         isHeld: (name, hash) => state.quarantine.has(name, hash)
       })
-      return { last: entries.at(-1), rows }
-    })
+    )
 
   const learn = (state: PeerState, page: Digest) =>
     Effect.sync(() => {
@@ -105,30 +114,71 @@ export const make = Effect.gen(function* () {
       )
     )
 
+  const pageSize = (state: PeerState) =>
+    state.extensions.size > 0 ? ourPage : SyncApi.defaultDigestLimit
+
+  /** The pages after the watermark, the next asked for while the rows of one are fetched. */
+  const pagesAfterWatermark = (
+    dialogue: Dialogue,
+    state: PeerState,
+    fetch: ReturnType<typeof Fetch.make>
+  ) =>
+    Stream.paginateEffect({ after: state.cursor, at: 1 }, ({ after, at }) =>
+      Effect.gen(function* () {
+        const page = yield* dialogue.digest(after, pageSize(state))
+        yield* learn(state, page)
+        // Deletions come first, or a page would bring back what they took away.
+        if (at === 1 && state.extensions.has("deletions")) yield* exchange(dialogue, state, fetch)
+        const entries = yield* soundIn(state, page, after)
+        const last = entries.at(-1)
+        if (last === undefined && page.entries.length > 0 && page.hasMore)
+          return yield* new PeerFault({ status: 0, message: "a page without a sound entry" })
+        const next =
+          last !== undefined && page.hasMore ? Option.some(cursorOf(last)) : Option.none()
+        return [
+          { entries, isEnd: Option.isNone(next) },
+          Option.filterMap(next, (cursor) =>
+            at === maxPages ? Option.none() : Option.some({ after: cursor, at: at + 1 })
+          )
+        ] as const
+      })
+    )
+
   /** Reads on from the watermark; true at the end of what the peer has. */
   const readOn = (dialogue: Dialogue, state: PeerState, fetch: ReturnType<typeof Fetch.make>) =>
     Effect.gen(function* () {
-      let exchanged = false
-      for (let at = 0; at < maxPages; at++) {
-        const page = yield* dialogue.digest(state.cursor, SyncApi.defaultDigestLimit)
-        yield* learn(state, page)
-        // Deletions come first, or a page would bring back what they took away.
-        if (!exchanged && state.extensions.has("deletions")) {
-          exchanged = true
-          yield* exchange(dialogue, state, fetch)
-        }
-        const { last, rows } = yield* lacking(state, page, state.cursor)
-        yield* fetch(rows)
-        if (last === undefined) {
-          if (page.entries.length > 0 && page.hasMore)
-            return yield* new PeerFault({ status: 0, message: "a page without a sound entry" })
-          return true
-        }
-        state.cursor = cursorOf(last)
-        yield* save(state)
-        if (!page.hasMore) return true
-      }
-      return false
+      let saved = state.cursor
+      let savedAt = yield* Clock.currentTimeMillis
+      let ended = false
+      const keep = Effect.suspend(() => {
+        const { cursor } = state
+        return cursor === saved
+          ? Effect.void
+          : Effect.tap(save(state), () => Effect.sync(() => void (saved = cursor)))
+      })
+      yield* pagesAfterWatermark(dialogue, state, fetch).pipe(
+        // In order, so the watermark never passes a row that nobody has dealt with.
+        Stream.mapEffect(
+          (page) => Effect.as(Effect.flatMap(lacking(state, page.entries), fetch), page),
+          { concurrency: pagesAtOnce }
+        ),
+        Stream.runForEach(({ entries, isEnd }) =>
+          Effect.gen(function* () {
+            ended = isEnd
+            const last = entries.at(-1)
+            if (last === undefined) return
+            state.cursor = cursorOf(last)
+            const now = yield* Clock.currentTimeMillis
+            if (now - savedAt < saveEvery) return
+            savedAt = now
+            yield* keep
+          })
+        ),
+        // What was dealt with before the failure need not be read again.
+        Effect.onError(() => Effect.ignore(keep))
+      )
+      yield* keep
+      return ended
     })
 
   /** All rows of some buckets; a copy of the watermark's reading without moving it. */
@@ -141,9 +191,8 @@ export const make = Effect.gen(function* () {
     Effect.gen(function* () {
       let cursor = SyncApi.start
       for (let at = 0; at < maxPages; at++) {
-        const page = yield* dialogue.digest(cursor, SyncApi.defaultDigestLimit, buckets)
-        const { rows } = yield* lacking(state, page, cursor)
-        yield* fetch(rows)
+        const page = yield* dialogue.digest(cursor, pageSize(state), buckets)
+        yield* fetch(yield* lacking(state, yield* soundIn(state, page, cursor)))
         const next = Option.flatMap(Option.fromNullable(page.nextCursor), SyncApi.parseCursor).pipe(
           Option.filter((after) => isAfter(after, cursor))
         )

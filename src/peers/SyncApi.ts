@@ -37,12 +37,13 @@ export const parseCursor = (text: string): Option.Option<DigestCursor> => {
 const Seconds = Schema.Int.pipe(Schema.between(0, 2 ** 31 - 1))
 
 /** One row of a peer's store. `ts` in ms of its clock, `ttl` seconds left. */
-export class DigestEntry extends Schema.Class<DigestEntry>("DigestEntry")({
+export const DigestEntry = Schema.Struct({
   name: Schema.String.pipe(Schema.pattern(/^[A-Za-z0-9._-]{1,253}$/)),
   hash: Schema.String.pipe(Schema.pattern(hash)),
   ts: Schema.Int.pipe(Schema.nonNegative()),
   ttl: Seconds
-}) {}
+})
+export interface DigestEntry extends Schema.Schema.Type<typeof DigestEntry> {}
 
 /** Entries are judged one by one: a bad one must not hide those around it. */
 export const DigestPage = Schema.Struct({
@@ -57,13 +58,13 @@ export const DigestPage = Schema.Struct({
 
 export const PullRequest = Schema.Struct({ names: Schema.Array(Schema.String) })
 
-export class PulledRecord extends Schema.Class<PulledRecord>("PulledRecord")({
+export const PulledRecord = Schema.Struct({
   name: Schema.String,
   value: Schema.String,
   ttl: Schema.Int.pipe(Schema.positive()),
   /** Extension: ms since it was written by whoever published it. */
   age: Schema.optional(Schema.Number.pipe(Schema.finite(), Schema.nonNegative()))
-}) {}
+})
 
 export const PullPage = Schema.Struct({ records: Schema.Array(Schema.Unknown) })
 

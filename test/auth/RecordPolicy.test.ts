@@ -172,6 +172,25 @@ describe("signatures", () => {
     expects("strict", home[type], spoiled(type), "signature")
   })
 
+  it.each(["identity", "manifest", "claim", "rotation", "revocation", "chunk"] as const)(
+    "of a %s are not verified again for who has verified that very value",
+    (type) => {
+      // A chunk mends one wrong octet by itself.
+      const value = type === "chunk" ? `${Record.prefixes.chunk}${"A".repeat(300)}` : spoiled(type)
+      const having = (verified: ReadonlySet<string>) =>
+        outcome(
+          policies.strict.judge(
+            Name.unsafeMake(home[type]),
+            value,
+            now,
+            new WriteGrant({ ...WriteGrant.open, verified })
+          )
+        )
+      assert.strictEqual(having(new Set([value])), "accepted")
+      assert.notStrictEqual(having(new Set([samples[type]])), "accepted")
+    }
+  )
+
   it("of a prekey cannot be verified without its identity", () =>
     expects("strict", home.prekey, spoiled("prekey"), "accepted"))
 

@@ -2,7 +2,10 @@
 import { createHash } from "node:crypto"
 import { join } from "node:path"
 import { createServer, connect, type Socket } from "node:net"
-import { Effect, Schema } from "effect"
+import { Clock, Effect, Schema } from "effect"
+import * as SqlRecordStore from "../../src/sql/SqlRecordStore.ts"
+import * as Name from "../../src/wire/Name.ts"
+import { RecordStore } from "../../src/zone/RecordStore.ts"
 import { eventually, freePorts } from "../peers/ClusterNode.ts"
 import {
   type Answer,
@@ -68,6 +71,25 @@ export const members = (
       }
     })
   })
+
+/** Writes `count` records that live for a day into the database of a member that does not run. */
+export const fill = (
+  { env }: Member,
+  count: number,
+  record: (at: number) => { readonly owner: string; readonly value: string }
+) =>
+  Effect.gen(function* () {
+    const store = yield* RecordStore
+    const createdAt = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    for (let from = 0; from < count; from += 5000)
+      yield* store.commit(
+        Array.from({ length: Math.min(5000, count - from) }, (_, at) => {
+          const { owner, value } = record(from + at)
+          const life = { ttl: 86_400, createdAt, expiresAt: createdAt + 86_400 }
+          return { _tag: "Put", row: { owner: Name.unsafeMake(owner), value, ...life } } as const
+        })
+      )
+  }).pipe(Effect.provide(SqlRecordStore.layerFile(env["DMP_DB_PATH"] ?? "")))
 
 export const run = (member: Member) => start(member.env)
 

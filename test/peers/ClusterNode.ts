@@ -139,7 +139,9 @@ export interface RunningNode {
   readonly publish: (owner: string, value: string, ttl?: number) => Effect.Effect<void>
   readonly withdraw: (owner: string, value: string) => Effect.Effect<void>
   readonly values: (owner: string) => Effect.Effect<ReadonlyArray<string>>
-  /** Every live `owner value`, sorted. */
+  /** Of a value held; 0 when it is not. */
+  readonly secondsLeft: (owner: string, value: string) => Effect.Effect<number>
+  /** Every live `owner hash`, sorted. */
   readonly holdings: Effect.Effect<ReadonlyArray<string>>
 }
 
@@ -170,6 +172,11 @@ export const start = (options: NodeOptions): Effect.Effect<RunningNode, never, S
         Effect.map(seconds, (now) =>
           index.live(Name.unsafeMake(owner), now).map(({ value }) => value)
         ),
+      secondsLeft: (owner, value) =>
+        Effect.map(seconds, (now) => {
+          const held = index.live(Name.unsafeMake(owner), now).find((txt) => txt.value === value)
+          return held === undefined ? 0 : held.expiresAt - now
+        }),
       holdings: Effect.gen(function* () {
         const now = yield* seconds
         const rows: Array<string> = []

@@ -1,12 +1,14 @@
 /**
  * Random schedules of writes, deletions, partitions, kills and slow or broken links, from fixed
- * seeds. Whatever happened, in the end every node holds what was published and not deleted.
+ * seeds, beside peers of every bad kind. Whatever happened, in
+ * the end every node holds what was published and not deleted, and nothing else.
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, FastCheck, Layer, Option } from "effect"
 import { PeerClient, PeerUnreachable } from "../../src/peers/PeerClient.ts"
 import { valueHash } from "../../src/zone/ValueHash.ts"
 import * as Cluster from "./ClusterNode.ts"
+import { behaviours, serve } from "./HostilePeer.ts"
 
 const count = 3
 const node = FastCheck.nat(count - 1)
@@ -73,6 +75,18 @@ class Links {
 const run = (seed: number, skews: ReadonlyArray<number>) =>
   Effect.gen(function* () {
     const links = new Links()
+    const stolen: Array<string | undefined> = []
+    const thief = yield* serve((request, response) => {
+      stolen.push(request.headers.authorization)
+      response.end("{}")
+    })
+    let lies = 0
+    const hostile = yield* Effect.forEach(behaviours(thief.port), (behaviour) =>
+      serve((request, response) => {
+        lies++
+        behaviour(request, response)
+      })
+    )
     const ports = yield* Cluster.freePorts(count)
     const options = yield* Effect.forEach(ports, (port, at) =>
       Effect.map(Cluster.newDisk, (disk): Cluster.NodeOptions => ({
@@ -86,6 +100,7 @@ const run = (seed: number, skews: ReadonlyArray<number>) =>
           reconcileInterval: 2,
           syncPeers: ports
             .filter((other) => other !== port)
+            .concat(hostile.map(({ port }) => port))
             .map((other) => Cluster.url(`http://127.0.0.1:${other}`))
         })
       }))
@@ -160,6 +175,8 @@ const run = (seed: number, skews: ReadonlyArray<number>) =>
     // And it stays so.
     yield* Effect.sleep("600 millis")
     for (const each of all) assert.deepStrictEqual(yield* each.holdings, expected)
+    assert.isAtLeast(lies, hostile.length)
+    assert.isEmpty(stolen)
   })
 
 describe("faults in random order", () => {

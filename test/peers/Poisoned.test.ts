@@ -1,41 +1,11 @@
 /** Peers that lie, stall and flood: none may stop sync with good ones, store a byte or learn a token. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Option, Redacted } from "effect"
-import { createServer, type IncomingMessage, type RequestListener, type Server } from "node:http"
-import type { AddressInfo } from "node:net"
+import type { IncomingMessage, RequestListener } from "node:http"
 import { PeerStates } from "../../src/peers/PeerState.ts"
 import { valueHash } from "../../src/zone/ValueHash.ts"
 import * as Cluster from "./ClusterNode.ts"
-
-const serve = (onRequest: RequestListener) =>
-  Effect.acquireRelease(
-    Effect.async<{ readonly server: Server; readonly port: number }>((resume) => {
-      const server = createServer(onRequest)
-      server.listen(0, "127.0.0.1", () => {
-        const { port } = server.address() as AddressInfo
-        resume(Effect.succeed({ server, port }))
-      })
-    }),
-    ({ server }) =>
-      Effect.async<void>((resume) => {
-        server.close(() => resume(Effect.void))
-        server.closeAllConnections()
-      })
-  )
-
-const reply =
-  (body: unknown): RequestListener =>
-  (_, response) => {
-    response.setHeader("content-type", "application/json")
-    response.end(JSON.stringify(body))
-  }
-
-const entry = (name: string, value: string, ts: number, ttl = 600) => ({
-  name,
-  hash: valueHash(value),
-  ts,
-  ttl
-})
+import { behaviours, entry, reply, serve } from "./HostilePeer.ts"
 
 const bodyOf = (request: IncomingMessage): Promise<string> =>
   new Promise((resolve) => {
@@ -127,67 +97,7 @@ describe("a poisoned peer", () => {
         tokens.push(request.headers.authorization)
         reply({ records: [] })(request, response)
       })
-      const pages = (records: (at: number) => unknown): RequestListener => {
-        let at = 0
-        return (request, response) =>
-          reply({ records: [records(at++)], has_more: true, next_cursor: "" })(request, response)
-      }
-      const digestThen =
-        (records: ReadonlyArray<unknown>, pulled: ReadonlyArray<unknown>): RequestListener =>
-        (request, response) =>
-          reply(
-            request.url?.startsWith("/v1/sync/digest")
-              ? { records, has_more: false, next_cursor: "" }
-              : { records: pulled }
-          )(request, response)
-      const behaviours: ReadonlyArray<RequestListener> = [
-        // The value is not what the digest said.
-        digestThen(
-          [entry("wrong.example.org", "promised", 1)],
-          [{ name: "wrong.example.org", value: "delivered", ttl: 60 }]
-        ),
-        // A name nobody asked for, and one outside the zone.
-        digestThen(
-          [entry("asked.example.org", "asked", 1), entry("elsewhere.test", "asked", 2)],
-          [
-            { name: "unasked.example.org", value: "asked", ttl: 60 },
-            { name: "elsewhere.test", value: "asked", ttl: 60 }
-          ]
-        ),
-        // The same page for ever, and pages without end.
-        pages(() => entry("same.example.org", "same", 1)),
-        pages((at) => entry(`endless-${at}.example.org`, "never delivered", at)),
-        // One octet at a time.
-        (_, response) => {
-          response.writeHead(200, { "content-type": "application/json" })
-          const timer = setInterval(() => response.write(" "), 50)
-          response.on("close", () => clearInterval(timer))
-        },
-        // Somewhere else, please.
-        (_, response) => {
-          response.writeHead(302, { location: `http://localhost:${thief.port}/v1/sync/digest` })
-          response.end()
-        },
-        // A body announced, or sent, without end.
-        (_, response) => {
-          response.writeHead(200, { "content-length": String(2 ** 30) })
-          response.write("[")
-        },
-        (_, response) => {
-          response.writeHead(200)
-          const block = Buffer.alloc(1 << 20, 32)
-          const pour = () => {
-            while (!response.destroyed && response.write(block));
-            if (!response.destroyed) response.once("drain", pour)
-          }
-          pour()
-        },
-        // No JSON, no object, odd types.
-        (_, response) => void response.end("<html>"),
-        reply([]),
-        reply({ records: [null, 1, {}, entry("future.example.org", "x", 9e15)], has_more: true })
-      ]
-      const servers = yield* Effect.forEach(behaviours, serve)
+      const servers = yield* Effect.forEach(behaviours(thief.port), serve)
       const good = yield* serve(released([{ name: "good.example.org", value: "good" }], []))
       const node = yield* nodeWith([...servers.map(({ port }) => port), good.port])
       yield* Cluster.eventually(

@@ -136,6 +136,26 @@ describe("the sync routes", () => {
     })
   )
 
+  it.scopedLive("count requests before they look at the token, and the token before the rest", () =>
+    Effect.gen(function* () {
+      const node = yield* Cluster.start({
+        disk: yield* Cluster.newDisk,
+        peers: Cluster.peersConfig({ syncRate: 0.001, syncBurst: 3 })
+      })
+      const status = (path: string, token: string) =>
+        Effect.promise(() =>
+          fetch(`http://127.0.0.1:${node.port}/v1/sync/${path}`, {
+            headers: { authorization: `Bearer ${token}` }
+          }).then((response) => response.status)
+        )
+      assert.strictEqual(yield* status("digest?limit=x", "wrong"), 403)
+      assert.strictEqual(yield* status("digest?limit=x", Cluster.token), 400)
+      assert.strictEqual(yield* status("digest", Cluster.token), 200)
+      assert.strictEqual(yield* status("digest", "wrong"), 429)
+      assert.strictEqual(yield* status("digest", Cluster.token), 429)
+    })
+  )
+
   it("name a peer known by its URL alone as released nodes do", () => {
     assert.strictEqual(Peer.ofUrl(Cluster.url("http://dnsmesh-node-b:8053")).id, "dnsmesh-n-69b63b")
   })
