@@ -5,6 +5,7 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { Clock, Effect, Layer, Option, Schema, Stream } from "effect"
 import { stat } from "node:fs/promises"
+import { collect } from "../runtime/Garbage.ts"
 import * as Name from "../wire/Name.ts"
 import type { LiveRow, RecordStore } from "../zone/RecordStore.ts"
 import type { StoredTxt } from "../zone/TxtRecord.ts"
@@ -20,7 +21,7 @@ import { asStoreError, toStoreError } from "./SqlReason.ts"
 import { autocommit, type Run, transaction } from "./Transaction.ts"
 
 /** Rows read by one statement of `live`. */
-const livePage = 2000
+const livePage = 500
 
 const upsert = `INSERT INTO records (name, value, ttl, created_at, expires_at, stored_ts, value_hash)
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?, value ->> 5
@@ -101,6 +102,13 @@ const make = Effect.gen(function* () {
       )
     )
 
+  // Every page has gone through the cache, and every row through this thread's heap.
+  const forget = Effect.ignore(sql`PRAGMA shrink_memory`).pipe(
+    // The first finds the empty pages, the second gives them back.
+    Effect.zipRight(collect),
+    Effect.zipRight(collect)
+  )
+
   return RecordRows.of({
     commit: (changes) => asStoreError(commit(changes)).pipe(Effect.asVoid),
     live: (now) =>
@@ -115,7 +123,8 @@ const make = Effect.gen(function* () {
           )
         ),
         Stream.filter((rows) => rows.length > 0),
-        Stream.mapError(toStoreError)
+        Stream.mapError(toStoreError),
+        Stream.ensuring(forget)
       ),
     sweep: (now, limit) =>
       transaction(sql, (run) => deleting(run, run(sweep, now, limit))).pipe(

@@ -23,7 +23,7 @@ const storeThreadMain = new URL(
 )
 
 // Rows pass through the thread and are gone: a larger nursery would only be held, not used.
-const resourceLimits = { maxYoungGenerationSizeMb: 8 }
+const resourceLimits = { maxYoungGenerationSizeMb: 3 }
 
 /** How long the thread may take to finish, checkpoint and close before it is cut off, in ms. */
 const stopBudget = 10_000
