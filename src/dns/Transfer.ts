@@ -20,6 +20,9 @@ import { type Exchange, isStream } from "./Exchange.ts"
 import { TransferConfig } from "./TransferConfig.ts"
 import { TransferMessages } from "./TransferMessages.ts"
 
+/** So many changes are sent as differences however small the zone is. */
+const leastCompared = 1000
+
 /** Live RRsets read between two chances for other work. */
 const step = 64
 
@@ -77,19 +80,22 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
           )
         )
 
+      /** Sends a message, if there is one, and waits until the client takes more. */
+      const sending = (exchange: Exchange, sign: Sign) => (message: Buffer | undefined) =>
+        message === undefined
+          ? Effect.void
+          : Effect.flatMap(seconds, (now) => {
+              exchange.send(sign(message, now))
+              return exchange.writable
+            })
+
       /** Everything, from a snapshot: SOA, records, SOA. */
       const whole = (query: Message.Message, zone: ServedZone, exchange: Exchange, sign: Sign) =>
         Effect.acquireUseRelease(
-          Effect.map(versions.close, (serial) => ({ serial, snapshot: live.snapshot() })),
+          versions.close((serial) => ({ serial, snapshot: live.snapshot() })),
           Effect.fnUntraced(function* ({ serial, snapshot }) {
             const messages = new TransferMessages(query.bytes, query.questionsEnd, zone, dnsTtl)
-            const send = (message: Buffer | undefined) =>
-              message === undefined
-                ? Effect.void
-                : Effect.flatMap(seconds, (now) => {
-                    exchange.send(sign(message, now))
-                    return exchange.writable
-                  })
+            const send = sending(exchange, sign)
             const soa = soaRdata(zone, serial)
             yield* send(messages.add(zone.apex, rrType.SOA, zone.soa.ttl, soa))
             for (const [owner, types] of zone.records)
@@ -112,7 +118,10 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
           ({ snapshot }) => Effect.sync(() => snapshot.close())
         )
 
-      /** The differences since `known`, or nothing when they are not remembered. */
+      /**
+       * The differences since `known`, up to the version closed last: asking often makes no more
+       * versions. False when they are not remembered, or are more than the zone itself.
+       */
       const differences = Effect.fnUntraced(function* (
         query: Message.Message,
         zone: ServedZone,
@@ -120,34 +129,36 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
         exchange: Exchange,
         sign: Sign
       ) {
-        const serial = yield* versions.close
+        const serial = versions.serial()
         const since = versions.since(known)
         if (since === undefined) return false
+        const changed = since.reduce((sum, it) => sum + it.removed.length + it.added.length, 0)
+        if (changed > Math.max(leastCompared, live.valueCount)) return false
         const messages = new TransferMessages(query.bytes, query.questionsEnd, zone, dnsTtl)
-        const full: Array<Buffer> = []
-        const keep = (message: Buffer | undefined) => message !== undefined && full.push(message)
+        const send = sending(exchange, sign)
         const soa = (at: number) =>
-          keep(messages.add(zone.apex, rrType.SOA, zone.soa.ttl, soaRdata(zone, at)))
-        soa(serial)
+          send(messages.add(zone.apex, rrType.SOA, zone.soa.ttl, soaRdata(zone, at)))
+        yield* soa(serial)
         if (since.length > 0 && isStream(exchange.transport)) {
-          for (const version of since) {
+          let read = 0
+          for (const version of since)
             for (const [at, changes] of [
               [version.from, version.removed],
               [version.to, version.added]
             ] as const) {
-              soa(at)
-              for (const change of changes)
-                if (zoneOf(byApex, change.key) === zone)
-                  keep(messages.txt(change.key, change.octets))
+              yield* soa(at)
+              for (const change of changes) {
+                const full =
+                  zoneOf(byApex, change.key) === zone
+                    ? messages.txt(change.key, change.octets)
+                    : undefined
+                if (full !== undefined) yield* send(full)
+                if (++read % step === 0) yield* turn
+              }
             }
-          }
-          soa(serial)
+          yield* soa(serial)
         }
-        keep(messages.take())
-        for (const message of full) {
-          exchange.send(sign(message, yield* seconds))
-          yield* exchange.writable
-        }
+        yield* send(messages.take())
         return true
       })
 

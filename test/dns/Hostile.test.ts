@@ -20,6 +20,7 @@ import { TransferConfig } from "../../src/dns/TransferConfig.ts"
 import { frame } from "../../src/wire/TcpFrames.ts"
 import { unsafeMake } from "../../src/wire/Name.ts"
 import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
+import { RecordStore } from "../../src/zone/RecordStore.ts"
 import { ZoneVersions } from "../../src/zone/ZoneVersions.ts"
 import * as Ask from "../conformance/Ask.ts"
 import { random } from "../conformance/Corpus.ts"
@@ -76,6 +77,7 @@ const pipeline = <A>(
           Layer.provide(Transfer.layer),
           Layer.provide(Responder.layer),
           Layer.provide(ZoneVersions.layer),
+          Layer.provide(RecordStore.layerMemory),
           Layer.provide(
             Layer.succeed(TransferConfig, {
               allow: ["127.0.0.0/8"],

@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs"
+import { mkdtempSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
@@ -17,13 +17,11 @@ import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
 import { ChangeFeed } from "../../src/zone/ChangeFeed.ts"
 import { LiveZone } from "../../src/zone/LiveZone.ts"
 import { ZoneVersions } from "../../src/zone/ZoneVersions.ts"
+import { keyName, secondaries, secret, transferKey } from "../fixtures/Secondaries.ts"
 import { daemon, eventually, installed, run } from "../fixtures/Tools.ts"
 import { port, serverLayer, zoneLayer } from "./DnsFixture.ts"
 
-const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTEyMzQ="
-const key = Either.getOrThrow(
-  Tsig.makeKey("xfr.mesh.test", "hmac-sha256", Buffer.from(secret, "base64"))
-)
+const key = Either.getOrThrow(Tsig.makeKey(keyName, "hmac-sha256", Buffer.from(secret, "base64")))
 const open: TransferConfigShape = { allow: ["127.0.0.0/8"], key: Option.none(), notify: [] }
 
 /** The slow path without credentials and updates. */
@@ -96,7 +94,7 @@ const dig = (port: number, ...args: ReadonlyArray<string>) =>
     ]),
     ({ stdout }) => stdout.split("\n").filter((line) => line !== "" && !line.startsWith(";"))
   )
-const signed = ["-y", `hmac-sha256:xfr.mesh.test:${secret}`]
+const signed = ["-y", transferKey]
 
 describe.skipIf(!installed("dig", "nsd", "knotd", "named"))("zone transfer", () => {
   it.live("gives the whole zone to who is allowed, and only what lies in it", () =>
@@ -139,12 +137,12 @@ describe.skipIf(!installed("dig", "nsd", "knotd", "named"))("zone transfer", () 
     serving(open, (port) =>
       Effect.gen(function* () {
         const versions = yield* ZoneVersions
-        const before = yield* versions.close
+        const before = yield* versions.close((serial) => serial)
         yield* change(put("new.mesh.test", "fresh"), remove("n1.mesh.test", "1".padEnd(300, "x")))
-        const after = yield* versions.close
+        const after = yield* versions.close((serial) => serial)
         assert.isAbove(after, before)
         yield* change(put("gone.mesh.test", "x"), remove("gone.mesh.test", "x"))
-        assert.strictEqual(yield* versions.close, after)
+        assert.strictEqual(yield* versions.close((serial) => serial), after)
         const lines = yield* dig(port, "mesh.test", `IXFR=${before}`)
         assert.deepStrictEqual(
           lines.filter((line) => line.includes("\tTXT\t")).map((line) => line.split(/\s/)[0]),
@@ -185,104 +183,7 @@ describe.skipIf(!installed("dig", "nsd", "knotd", "named"))("zone transfer", () 
     )
   )
 
-  const secondaries: ReadonlyArray<{
-    readonly name: string
-    readonly start: (
-      own: number,
-      primary: number,
-      dir: string
-    ) => readonly [string, ReadonlyArray<string>]
-  }> = [
-    {
-      name: "NSD",
-      start: (own, primary, dir) => {
-        writeFileSync(
-          join(dir, "nsd.conf"),
-          `server:
-  ip-address: 127.0.0.1@${own}
-  zonesdir: "${dir}"
-  database: ""
-  pidfile: "${dir}/nsd.pid"
-  xfrdfile: "${dir}/xfrd.state"
-  zonelistfile: "${dir}/zone.list"
-  xfrdir: "${dir}"
-  username: ""
-remote-control:
-  control-enable: no
-key:
-  name: "xfr.mesh.test"
-  algorithm: hmac-sha256
-  secret: "${secret}"
-zone:
-  name: "mesh.test"
-  zonefile: "mesh.test.zone"
-  allow-notify: 127.0.0.1 xfr.mesh.test
-  request-xfr: 127.0.0.1@${primary} xfr.mesh.test
-`
-        )
-        return ["nsd", ["-d", "-c", join(dir, "nsd.conf")]]
-      }
-    },
-    {
-      name: "Knot",
-      start: (own, primary, dir) => {
-        writeFileSync(
-          join(dir, "knot.conf"),
-          `server:
-  listen: 127.0.0.1@${own}
-  rundir: "${dir}"
-database:
-  storage: "${dir}"
-log:
-  - target: stderr
-    any: info
-key:
-  - id: xfr.mesh.test
-    algorithm: hmac-sha256
-    secret: ${secret}
-remote:
-  - id: primary
-    address: 127.0.0.1@${primary}
-    key: xfr.mesh.test
-acl:
-  - id: notify
-    address: 127.0.0.1
-    key: xfr.mesh.test
-    action: notify
-zone:
-  - domain: mesh.test
-    storage: "${dir}"
-    master: primary
-    acl: notify
-`
-        )
-        return ["knotd", ["-c", join(dir, "knot.conf")]]
-      }
-    },
-    {
-      name: "BIND",
-      start: (own, primary, dir) => {
-        writeFileSync(
-          join(dir, "named.conf"),
-          `options {
-  directory "${dir}"; pid-file "${dir}/named.pid"; session-keyfile "${dir}/session.key";
-  listen-on port ${own} { 127.0.0.1; }; listen-on-v6 { none; };
-  recursion no; dnssec-validation no; allow-query { any; };
-};
-controls { };
-key "xfr.mesh.test" { algorithm hmac-sha256; secret "${secret}"; };
-zone "mesh.test" {
-  type secondary; file "mesh.test.db"; masterfile-format text;
-  primaries { 127.0.0.1 port ${primary} key "xfr.mesh.test"; };
-  allow-notify { key "xfr.mesh.test"; };
-};
-`
-        )
-        return ["named", ["-g", "-c", join(dir, "named.conf")]]
-      }
-    }
-  ]
-  for (const [i, { name, start }] of secondaries.entries())
+  for (const [i, { name, prepare }] of secondaries.entries())
     it.live(
       `${name} as a secondary transfers the zone and follows publishes and expiries by NOTIFY`,
       () => {
@@ -292,7 +193,7 @@ zone "mesh.test" {
           { allow: [], key: Option.some(key), notify: [{ address: "127.0.0.1", port: own }] },
           (primary) =>
             Effect.gen(function* () {
-              const [command, args] = start(own, primary, dir)
+              const [command, args] = prepare({ own, primary, dir, zone: "mesh.test" })
               const { log } = yield* daemon(command, args)
               const answers = (owner: string) =>
                 Effect.map(
