@@ -71,11 +71,11 @@ const node: Running = {
 await ready(http, node.child)
 const running: ReadonlyArray<Running> = [
   node,
-  ...secondaries.map(({ name, prepare }, i): Running => {
+  ...secondaries.map(({ name, prepare, program }, i): Running => {
     const own = join(dir, name)
     mkdirSync(own)
-    const [command, args] = prepare({ own: ports[i] ?? 0, primary: dns, dir: own, zone })
-    const start = () => spawn(command, args, { stdio: ["ignore", "ignore", "ignore"] })
+    const args = prepare({ own: ports[i] ?? 0, primary: dns, dir: own, zone })
+    const start = () => spawn(program, args, { stdio: ["ignore", "ignore", "ignore"] })
     const followed = followers[i]
     return {
       name,
@@ -205,7 +205,7 @@ const figures = (lags: ReadonlyArray<number>) => {
 const { counts } = writer
 console.log(`### Secondaries over ${given.minutes} min
 
-${describeMachine()}; ${[versionOf("nsd", "-v"), versionOf("knotd", "-V"), versionOf("named", "-v")].join("; ")}
+${describeMachine()}; ${secondaries.map(({ program, versionFlag }) => versionOf(program, versionFlag)).join("; ")}
 
 ${given.records} records at the start, ${truth.size} at the end; ${given.rate} writes/s: ${counts.published} published, ${counts.expired} of them ended by themselves, ${counts.deleted} deleted, ${counts.refreshed} refreshed, ${counts.failed} without success (the node was down). Acknowledged but gone from the node: ${lost.length}. Serials at the end: ${agreed ? "equal" : "DIFFERENT"}.
 

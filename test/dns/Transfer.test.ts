@@ -183,7 +183,7 @@ describe.skipIf(!installed("dig", "nsd", "knotd", "named"))("zone transfer", () 
     )
   )
 
-  for (const [i, { name, prepare }] of secondaries.entries())
+  for (const [i, { name, prepare, program }] of secondaries.entries())
     it.live(
       `${name} as a secondary transfers the zone and follows publishes and expiries by NOTIFY`,
       () => {
@@ -193,8 +193,8 @@ describe.skipIf(!installed("dig", "nsd", "knotd", "named"))("zone transfer", () 
           { allow: [], key: Option.some(key), notify: [{ address: "127.0.0.1", port: own }] },
           (primary) =>
             Effect.gen(function* () {
-              const [command, args] = prepare({ own, primary, dir, zone: "mesh.test" })
-              const { log } = yield* daemon(command, args)
+              const args = prepare({ own, primary, dir, zone: "mesh.test" })
+              const { log } = yield* daemon(program, args)
               const answers = (owner: string) =>
                 Effect.map(
                   run("dig", [
