@@ -10,22 +10,35 @@ import type { ServedZone } from "../zone/ServedZones.ts"
 /** A message is closed when it has grown past this; a single record may be larger. */
 const goodSize = 16 * 1024
 const maxSize = 65_000
+/** An OPT record without options. */
+const optOctets = 11
+
+export interface TransferMessagesOptions {
+  readonly query: Buffer
+  readonly questionEnd: number
+  readonly zone: ServedZone
+  /** Seconds, of every live TXT record: what is left of each is not for secondaries. */
+  readonly ttl: number
+  /** Octets, where the query has EDNS: the first message then has an OPT record too. */
+  readonly ednsPayload: number | undefined
+}
 
 export class TransferMessages {
   readonly #query: Buffer
   readonly #questionEnd: number
   readonly #zone: ServedZone
   readonly #ttl: number
+  #ednsPayload: number | undefined
   #bytes = Buffer.allocUnsafe(maxSize)
   #length = 0
   #answers = 0
 
-  /** `ttl` (s) is that of every live TXT record: what is left of each is not for secondaries. */
-  constructor(query: Buffer, questionEnd: number, zone: ServedZone, ttl: number) {
-    this.#query = query
-    this.#questionEnd = questionEnd
-    this.#zone = zone
-    this.#ttl = ttl
+  constructor(options: TransferMessagesOptions) {
+    this.#query = options.query
+    this.#questionEnd = options.questionEnd
+    this.#zone = options.zone
+    this.#ttl = options.ttl
+    this.#ednsPayload = options.ednsPayload
     this.#begin()
   }
 
@@ -53,9 +66,22 @@ export class TransferMessages {
   /** The message under way, and a new one begun. */
   take(): Buffer {
     this.#bytes.writeUInt16BE(this.#answers, 6)
+    this.#addOpt()
     const message = Buffer.from(this.#bytes.subarray(0, this.#length))
     this.#begin()
     return message
+  }
+
+  /** RFC 5936 §2.2.5. */
+  #addOpt(): void {
+    if (this.#ednsPayload === undefined) return
+    const bytes = this.#bytes
+    bytes.writeUInt16BE(1, 10)
+    bytes.fill(0, this.#length, this.#length + optOctets)
+    bytes.writeUInt16BE(rrType.OPT, this.#length + 1)
+    bytes.writeUInt16BE(this.#ednsPayload, this.#length + 3)
+    this.#length += optOctets
+    this.#ednsPayload = undefined
   }
 
   #begin(): void {

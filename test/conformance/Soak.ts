@@ -1,14 +1,15 @@
 /** The program of soak.mjs. */
 import { execFile, spawn, type ChildProcess } from "node:child_process"
-import { createServer, type AddressInfo } from "node:net"
 import { cpus } from "node:os"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
+import { Effect } from "effect"
 import { describeMachine, sleep, stop, table, versionOf } from "../../bench/lib/Machine.ts"
 import { databaseCopy, ready, scratch, spawnNode, token } from "../../bench/lib/Node.ts"
 import { options } from "../../bench/lib/Options.ts"
 import { percentiles } from "../../bench/lib/Percentiles.ts"
 import { zone } from "../../bench/lib/Workload.ts"
+import { freePort } from "../fixtures/FreePort.ts"
 import { Follower } from "../fixtures/Followers.ts"
 import { secondaries, transferKey } from "../fixtures/Secondaries.ts"
 import { ZoneWriter } from "../fixtures/ZoneWriter.ts"
@@ -22,13 +23,7 @@ const random = () => {
   return state / 0x7fffffff
 }
 
-const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
+const port = () => Effect.runPromise(freePort)
 
 const say = (line: string) => console.error(`${Math.round(performance.now() / 1000)} s: ${line}`)
 
@@ -42,8 +37,8 @@ interface Running {
 }
 
 const dir = scratch()
-const [dns, http] = [await freePort(), await freePort()]
-const ports = await Promise.all(secondaries.map(() => freePort()))
+const [dns, http] = [await port(), await port()]
+const ports = await Promise.all(secondaries.map(port))
 const db = await databaseCopy(given.records)
 const everyCpu = `0-${cpus().length - 1}`
 const startNode = () =>
