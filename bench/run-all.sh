@@ -56,6 +56,7 @@ count=$(pick rounds)
   run update slow $both
   run update names=100000 $both
   run stall $time
+  run secondaries $time
   run memory $count
   run keys $both
   run registrations $both

@@ -76,6 +76,8 @@ export interface PinnedOptions {
   readonly env?: Readonly<Record<string, string>>
   /** On a disk whose every fsync takes 4 ms more: under strace, which stops only those. */
   readonly slow?: boolean
+  /** Without what it says on stderr. */
+  readonly quiet?: boolean
 }
 
 const slowDisk: ReadonlyArray<string> = [
@@ -90,11 +92,11 @@ export const pinned = (
   args: ReadonlyArray<string>,
   options: PinnedOptions = {}
 ): ChildProcess => {
-  const { env = {}, slow = false } = options
+  const { env = {}, quiet = false, slow = false } = options
   const traced = slow ? slowDisk : []
   const child = spawn("taskset", ["-c", String(cpu), ...traced, command, ...args], {
     env: { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin`, ...env },
-    stdio: ["ignore", "ignore", "inherit"]
+    stdio: ["ignore", "ignore", quiet ? "ignore" : "inherit"]
   })
   started.add(child)
   return child

@@ -27,6 +27,12 @@ const latencySample = 16
 // resolver then comes over TCP, where nobody can forge its address.
 const slip = 2
 
+/**
+ * So many times the limit is what a client gets whose cookie shows that nobody forges its
+ * address: more than a busy resolver asks, and still an end to what one client can take.
+ */
+export const provenFactor = 20
+
 export type RateSettings = Pick<DnsConfigShape, "rate" | "burst" | "rateExempt" | "workers">
 
 // The kernel spreads the ports of one address over the threads, each with buckets of its own:
@@ -35,6 +41,21 @@ const share = ({ burst, rate, workers }: RateSettings): RateLimiter.BucketOption
   rate: rate / workers,
   burst: burst <= 0 ? burst : Math.max(1, burst / workers)
 })
+
+/** UDP has buckets of its own, so that who is told to come over TCP gets through there. */
+const limiters = (
+  settings: RateSettings,
+  factor: number
+): Effect.Effect<Readonly<Record<Transport, RateLimiter.RateLimiter>>> => {
+  const times = ({ burst, rate }: RateLimiter.BucketOptions) =>
+    RateLimiter.make({ rate: rate * factor, burst: burst * factor })
+  return Effect.map(Effect.all([times(share(settings)), times(settings)]), ([udp, tcp]) => ({
+    udp,
+    tcp,
+    tls: tcp,
+    https: tcp
+  }))
+}
 
 /** What takes in one message; `exchange` is told what comes of it, at once or later. */
 export type Accept<E extends Exchange> = (message: Buffer, exchange: E) => void
@@ -47,14 +68,8 @@ export const make = <E extends Exchange>(
 ): Effect.Effect<Accept<E>> =>
   Effect.gen(function* () {
     const talkers = yield* TopTalkers
-    const udp = yield* RateLimiter.make(share(settings))
-    const tcp = yield* RateLimiter.make(settings)
-    const limiters: Readonly<Record<Transport, RateLimiter.RateLimiter>> = {
-      udp,
-      tcp,
-      tls: tcp,
-      https: tcp
-    }
+    const anyone = yield* limiters(settings, 1)
+    const proven = yield* limiters(settings, provenFactor)
     const exempt =
       settings.rateExempt.length === 0
         ? () => false
@@ -81,7 +96,7 @@ export const make = <E extends Exchange>(
         // octets go back to whoever it was.
         const told =
           verdict === "update" ||
-          (verdict === "query" && kernel.knowsCookies) ||
+          (verdict === "query" && kernel.knowsCookies && !kernel.proven) ||
           ((verdict === "query" || verdict === "signed") && ++limited % slip === 0)
         if (told) return exchange.send(kernel.retry(message, transport))
       }
@@ -97,8 +112,8 @@ export const make = <E extends Exchange>(
         countDrop("response")
         return exchange.done()
       }
-      const allowed =
-        kernel.proven || limiters[transport].allow(limiterKey(address)) || exempt(address)
+      const buckets = kernel.proven ? proven : anyone
+      const allowed = buckets[transport].allow(limiterKey(address)) || exempt(address)
       if (allowed && isSlow(verdict, kernel.reader.type)) return handOver(message, exchange)
       if (allowed) answer(message, verdict, exchange)
       else limit(message, verdict, exchange)

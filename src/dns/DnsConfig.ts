@@ -19,13 +19,15 @@ export const settings = {
   }),
   port: NetworkSetting.port("DMP_DNS_PORT", { about: "Port of DNS, UDP and TCP.", default: 5353 }),
   rate: Setting.number("DMP_DNS_RATE", {
-    about: "Queries per second and source address; 0 lifts the limit.",
+    about:
+      "Queries per second and source address, twenty times as many from one with a valid DNS cookie; 0 lifts the limit.",
     min: 0,
     max: 1_000_000,
     default: 50
   }),
   burst: Setting.number("DMP_DNS_BURST", {
-    about: "Queries a source address may send at once; 0 lifts the limit.",
+    about:
+      "Queries a source address may send at once, twenty times as many with a valid DNS cookie; 0 lifts the limit.",
     min: 0,
     max: 1_000_000,
     default: 200

@@ -5,8 +5,8 @@
  */
 import { createSocket } from "node:dgram"
 import { isIPv6 } from "node:net"
-import { Clock, Effect, Layer, Metric, Option, Queue, Schedule } from "effect"
-import { flag, opcode, rrClass, type as rrType } from "../wire/Codes.ts"
+import { Clock, Duration, Effect, Layer, Metric, Option, Queue } from "effect"
+import { flag, opcode, rcode, rrClass, type as rrType } from "../wire/Codes.ts"
 import * as SecureRandom from "../runtime/SecureRandom.ts"
 import * as TsigSign from "../wire/TsigSign.ts"
 import { ServedZones, soaRdata, type ServedZone, zoneOf } from "../zone/ServedZones.ts"
@@ -20,8 +20,16 @@ const notifies = Metric.counter("dmp_dns_notify_total", {
 const acknowledged = Metric.tagged(notifies, "result", "acknowledged")
 const unanswered = Metric.tagged(notifies, "result", "unanswered")
 
-// RFC 1996 §3.6: a few attempts, further and further apart.
-const attempts = Schedule.exponential("1 second").pipe(Schedule.intersect(Schedule.recurs(4)))
+const refused = Metric.tagged(notifies, "result", "refused")
+
+const answers = "answers NOTIFY again"
+
+/**
+ * RFC 1996 §3.6: attempts to one version, further and further apart. News ends the pause, so that
+ * a secondary that comes back is not left behind for its length.
+ */
+const maxAttempts = 5
+const pauseAfter = (failures: number) => Duration.seconds(2 ** (failures - 1))
 
 const message = (id: number, zone: ServedZone, serial: number): Buffer => {
   const name = Buffer.concat([Buffer.from(zone.apex, "latin1"), Buffer.alloc(1)])
@@ -43,16 +51,19 @@ const message = (id: number, zone: ServedZone, serial: number): Buffer => {
   return Buffer.concat([header, name, question, answer, soa])
 }
 
-/** Sends `request`; succeeds with the first answer that carries its ID. */
+/** Sends `request`; succeeds with the code of the answer to it. */
 const exchange = (request: Buffer, target: NotifyTarget) =>
-  Effect.async<void, "unreachable">((resume) => {
+  Effect.async<number, "unreachable">((resume) => {
     const socket = createSocket(isIPv6(target.address) ? "udp6" : "udp4")
     socket.on("error", () => resume(Effect.fail("unreachable")))
     socket.on("message", (answer) => {
-      if (answer.length >= 12 && answer.readUInt16BE(0) === request.readUInt16BE(0))
-        resume(Effect.void)
+      if (answer.length < 12 || answer.readUInt16BE(0) !== request.readUInt16BE(0)) return
+      const bits = answer.readUInt16BE(2)
+      if ((bits & flag.QR) !== 0 && ((bits >> 11) & 0x0f) === opcode.NOTIFY)
+        resume(Effect.succeed(bits & 0x0f))
     })
-    socket.send(request, target.port, target.address)
+    // Connected, it hears the target alone, and at once that nobody listens there.
+    socket.connect(target.port, target.address, () => socket.send(request))
     return Effect.sync(() => socket.close())
   }).pipe(Effect.timeoutFail({ duration: "2 seconds", onTimeout: () => "unreachable" as const }))
 
@@ -62,6 +73,7 @@ export const layer = Layer.scopedDiscard(
     const zones = yield* ServedZones
     const versions = yield* ZoneVersions
     const byApex = new Map(zones.map((zone) => [zone.apex, zone]))
+    for (const result of [acknowledged, refused, unanswered]) result.register()
 
     for (const target of config.notify)
       for (const zone of zones) {
@@ -71,7 +83,6 @@ export const layer = Layer.scopedDiscard(
           if ([...added, ...removed].some((change) => zoneOf(byApex, change.key) === zone))
             news.unsafeOffer(undefined)
         })
-        news.unsafeOffer(undefined)
         const tell = Effect.gen(function* () {
           const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
           const bare = message(SecureRandom.unsafeUint16(), zone, versions.serial())
@@ -79,25 +90,51 @@ export const layer = Layer.scopedDiscard(
             onNone: () => bare,
             onSome: (key) => TsigSign.sign(bare, key, { timeSigned: now }).bytes
           })
-          yield* exchange(request, target)
+          return yield* exchange(request, target)
         })
-        yield* Queue.take(news).pipe(
-          Effect.zipRight(
-            tell.pipe(
-              Effect.retry(attempts),
-              Effect.matchEffect({
-                onSuccess: () => Metric.increment(acknowledged),
-                onFailure: () =>
-                  Effect.zipRight(
-                    Metric.increment(unanswered),
-                    Effect.logWarning(
-                      `secondary ${target.address}:${target.port} does not answer NOTIFY`
+        const who = `secondary ${target.address}:${target.port}`
+        const nextNews = Queue.take(news)
+        let failures = 0
+        /** What the log said last, so that it says each thing once. */
+        let told: string = answers
+        const say = (what: string) => {
+          if (told === what) return Effect.void
+          told = what
+          const line = `${who} ${what}`
+          return what === answers ? Effect.logInfo(line) : Effect.logWarning(line)
+        }
+        const attempt = tell.pipe(
+          Effect.matchEffect({
+            onSuccess: (code) => {
+              failures = 0
+              const heard =
+                code === rcode.NOERROR
+                  ? Effect.zipRight(Metric.increment(acknowledged), say(answers))
+                  : Effect.zipRight(
+                      Metric.increment(refused),
+                      say(`refuses NOTIFY of ${zone.name} with rcode ${code}`)
                     )
+              return Effect.zipRight(heard, nextNews)
+            },
+            onFailure: () => {
+              failures++
+              const counted = Metric.increment(unanswered)
+              return failures % maxAttempts === 0
+                ? counted.pipe(
+                    Effect.zipRight(say("does not answer NOTIFY")),
+                    Effect.zipRight(nextNews)
                   )
-              })
-            )
+                : Effect.zipRight(
+                    counted,
+                    Effect.race(Effect.sleep(pauseAfter(failures % maxAttempts)), nextNews)
+                  )
+            }
+          })
+        )
+        yield* attempt.pipe(
+          Effect.catchAllCause((cause) =>
+            Effect.zipRight(Effect.logError("NOTIFY failed", cause), nextNews)
           ),
-          Effect.catchAllCause((cause) => Effect.logError("NOTIFY failed", cause)),
           Effect.forever,
           Effect.annotateLogs({ logger: "dmp.server.dns_server" }),
           Effect.forkScoped

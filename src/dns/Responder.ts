@@ -128,12 +128,12 @@ export class ResponderKernel {
   }
 
   /**
-   * To a query over the limit: come again, over TCP or, if you know cookies, with this one; an
-   * address can be forged with neither.
+   * To a query over the limit: come again, over TCP or, if you know cookies and have shown none,
+   * with this one; an address can be forged with neither.
    */
   retry(query: Buffer, transport: Transport): Buffer {
     this.#edns.prepare(query, transport)
-    return this.knowsCookies
+    return this.knowsCookies && !this.proven
       ? this.#empty(query, "badcookie", 0, noOptions)
       : this.#truncation(query)
   }

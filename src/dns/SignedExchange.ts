@@ -3,15 +3,15 @@
  * signed, and the whole reply when the signature does not hold. Invariant: once a request is
  * verified every reply to it is signed, whatever its rcode.
  */
-import { Context, Effect, Either, Layer, Option } from "effect"
+import { Context, Effect, Either, Layer } from "effect"
 import { type IndexedKey, TsigKeys } from "../auth/TsigKeys.ts"
 import { rcode } from "../wire/Codes.ts"
-import { findOpt, type Message } from "../wire/Message.ts"
-import { reply } from "../wire/Reply.ts"
+import type { Message } from "../wire/Message.ts"
 import { find as findTsig, type TsigRecord } from "../wire/Tsig.ts"
-import { overhead, refuse, sequence, sign } from "../wire/TsigSign.ts"
+import { overhead, sequence, sign } from "../wire/TsigSign.ts"
 import { type TsigOutcome, verify } from "../wire/TsigVerify.ts"
 import { DnsConfig } from "./DnsConfig.ts"
+import { bare, refusal } from "./TsigRefusal.ts"
 
 /** Who signed a request, and how to answer. */
 export interface Verified {
@@ -35,15 +35,10 @@ export type Authentication =
   /** `reply` is complete. */
   | { readonly _tag: "Rejected"; readonly reply: Buffer; readonly outcome: string }
 
-type Failed = Exclude<TsigOutcome, { readonly _tag: "Verified" }>
-
 interface Attempt {
   readonly key: IndexedKey | undefined
   readonly outcome: TsigOutcome
 }
-
-/** What a client without EDNS takes over UDP (RFC 1035 §4.2.1). */
-const plainUdp = 512
 
 export class SignedExchange extends Context.Tag("dnsmesh/dns/SignedExchange")<
   SignedExchange,
@@ -56,61 +51,6 @@ export class SignedExchange extends Context.Tag("dnsmesh/dns/SignedExchange")<
       const { udpPayload } = yield* DnsConfig
       const clock = yield* Effect.clock
       const now = () => Math.floor(clock.unsafeCurrentTimeMillis() / 1000)
-
-      const bare = (request: Message, code: number, withQuestion: boolean): Buffer =>
-        reply(request.bytes, {
-          rcode: code,
-          questionsEnd: withQuestion ? request.questionsEnd : undefined,
-          ednsPayload: Either.match(findOpt(request), {
-            onLeft: () => undefined,
-            onRight: (opt) => (opt === undefined ? undefined : udpPayload)
-          })
-        })
-
-      const rejection = (request: Message, tsig: TsigRecord, failed: Failed): Buffer => {
-        const at = now()
-        const signed = (withQuestion: boolean): Option.Option<Buffer> => {
-          const message = bare(request, rcode.NOTAUTH, withQuestion)
-          switch (failed._tag) {
-            case "Malformed":
-              return Option.some(bare(request, rcode.FORMERR, false))
-            case "BadKey":
-            case "BadSig": {
-              const error = failed._tag === "BadKey" ? rcode.BADKEY : rcode.BADSIG
-              return Either.getRight(refuse(message, tsig, { timeSigned: at, error }))
-            }
-            case "BadTrunc":
-              return Option.some(
-                sign(message, failed.key, {
-                  timeSigned: at,
-                  priorMac: failed.mac,
-                  error: rcode.BADTRUNC
-                }).bytes
-              )
-            case "BadTime": {
-              // The client's own time, so that it can check the MAC, and ours beside it
-              // (RFC 8945 §5.2.3).
-              const other = Buffer.alloc(6)
-              other.writeUIntBE(at, 0, 6)
-              return Option.some(
-                sign(message, failed.key, {
-                  timeSigned: tsig.timeSigned,
-                  fudge: tsig.fudge,
-                  priorMac: failed.mac,
-                  error: rcode.BADTIME,
-                  other
-                }).bytes
-              )
-            }
-          }
-        }
-        // Names in the request can be longer than what any client is sure to take.
-        const fits = (message: Buffer) => message.length <= plainUdp
-        return Option.filter(signed(true), fits).pipe(
-          Option.orElse(() => Option.filter(signed(false), fits)),
-          Option.getOrElse(() => bare(request, rcode.NOTAUTH, false))
-        )
-      }
 
       const verified = (key: IndexedKey, tsig: TsigRecord): Verified => ({
         _tag: "Verified",
@@ -133,7 +73,7 @@ export class SignedExchange extends Context.Tag("dnsmesh/dns/SignedExchange")<
         return Effect.as(
           Effect.logDebug("TSIG not accepted", { reason: outcome._tag }),
           rejected(
-            rejection(request, tsig, outcome),
+            refusal(request, tsig, outcome, { now: now(), udpPayload }),
             outcome._tag === "Malformed" ? "formerr" : "tsig_failed"
           )
         )
@@ -143,7 +83,9 @@ export class SignedExchange extends Context.Tag("dnsmesh/dns/SignedExchange")<
         Effect.suspend(() => {
           const found = findTsig(request)
           if (Either.isLeft(found))
-            return Effect.succeed(rejected(bare(request, rcode.FORMERR, false), "formerr"))
+            return Effect.succeed(
+              rejected(bare(request, rcode.FORMERR, false, udpPayload), "formerr")
+            )
           const tsig = found.right
           if (tsig === undefined) return Effect.succeed(unsigned)
           const attempt = (): Attempt => {

@@ -9,7 +9,8 @@ import { reply } from "../wire/Reply.ts"
 import type { Exchange } from "./Exchange.ts"
 import { Responder } from "./Responder.ts"
 import { SignedExchange } from "./SignedExchange.ts"
-import { type Signer, Transfer } from "./Transfer.ts"
+import { Transfer } from "./Transfer.ts"
+import type { Signer } from "./TransferAdmission.ts"
 import { type Source, UpdateHandler } from "./UpdateHandler.ts"
 
 export class SlowPath extends Context.Tag("dnsmesh/dns/SlowPath")<
@@ -43,7 +44,12 @@ export class SlowPath extends Context.Tag("dnsmesh/dns/SlowPath")<
 
       const signedQuery = Effect.fnUntraced(function* (query: Message.Message, exchange: Exchange) {
         const secondary = yield* transfer.signer(query)
-        if (Option.isSome(secondary)) return answerSigned(query, exchange, secondary.value)
+        if (Option.isSome(secondary)) {
+          if (Either.isRight(secondary.value))
+            return answerSigned(query, exchange, secondary.value.right)
+          exchange.send(secondary.value.left)
+          return "tsig_failed"
+        }
         const who = yield* signed.open(query)
         if (who._tag === "Rejected") {
           exchange.send(who.reply)

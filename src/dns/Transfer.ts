@@ -4,92 +4,82 @@
  * query go first between them.
  */
 import { Clock, Context, Effect, Either, Layer, Option } from "effect"
-import * as TrustedProxies from "../runtime/TrustedProxies.ts"
 import { rcode, type as rrType } from "../wire/Codes.ts"
 import * as Message from "../wire/Message.ts"
 import type { WireKey } from "../wire/Name.ts"
-import { reply } from "../wire/Reply.ts"
-import * as Tsig from "../wire/Tsig.ts"
-import * as TsigSign from "../wire/TsigSign.ts"
-import * as TsigVerify from "../wire/TsigVerify.ts"
+import * as Serial from "../zone/Serial.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
 import { ServedZones, soaRdata, type ServedZone, zoneOf } from "../zone/ServedZones.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
 import { ZoneVersions } from "../zone/ZoneVersions.ts"
+import { DnsConfig } from "./DnsConfig.ts"
 import { type Exchange, isStream } from "./Exchange.ts"
+import * as TransferAdmission from "./TransferAdmission.ts"
+import type { Refusal, Sign, Signer } from "./TransferAdmission.ts"
 import { TransferConfig } from "./TransferConfig.ts"
 import { TransferMessages } from "./TransferMessages.ts"
 
+/** So many changes are sent as differences however small the zone is. */
+const leastCompared = 1000
+
 /** Live RRsets read between two chances for other work. */
 const step = 64
-
-type Sign = (message: Buffer, now: number) => Buffer
-const unsigned: Sign = (message) => message
-
-export interface Signer {
-  /** Octets a signature adds. */
-  readonly overhead: number
-  readonly seal: (reply: Buffer) => Buffer
-}
 
 export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
   Transfer,
   {
     /** Answers an AXFR or IXFR query; yields the outcome for the counters. */
     readonly handle: (query: Message.Message, exchange: Exchange) => Effect.Effect<string>
-    /** Signs the reply to a query that the transfer key has signed, such as a secondary's for the SOA. */
-    readonly signer: (query: Message.Message) => Effect.Effect<Option.Option<Signer>>
+    /**
+     * For a query that names the transfer key, such as a secondary's for the SOA: what signs the
+     * reply, or the whole reply where the signature does not hold.
+     */
+    readonly signer: (
+      query: Message.Message
+    ) => Effect.Effect<Option.Option<Either.Either<Signer, Buffer>>>
   }
 >() {
   static readonly layer = Layer.effect(
     Transfer,
     Effect.gen(function* () {
-      const config = yield* TransferConfig
       const zones = yield* ServedZones
       const versions = yield* ZoneVersions
       const live = yield* AnswerIndex
       const { dnsTtl } = yield* ZoneConfig
+      const { udpPayload } = yield* DnsConfig
       const byApex = new Map<WireKey, ServedZone>(zones.map((zone) => [zone.apex, zone]))
       const byName = new Map<string, ServedZone>(zones.map((zone) => [zone.name, zone]))
-      const allowed = Either.getOrElse(TrustedProxies.make(config.allow), () => () => false)
       const seconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / 1000))
       const turn = Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))
 
-      const admit = (query: Message.Message, exchange: Exchange, now: number) => {
-        const known = config.allow.length > 0 && allowed(exchange.address)
-        const key = Option.getOrUndefined(config.key)
-        if (key === undefined) return known ? Either.right(unsigned) : Either.left(rcode.REFUSED)
-        if (config.allow.length > 0 && !known) return Either.left(rcode.REFUSED)
-        const mac = macOf(query, key, now)
-        return mac === undefined
-          ? Either.left(isSigned(query) ? rcode.NOTAUTH : rcode.REFUSED)
-          : Either.right(TsigSign.sequence(key, mac))
+      const { admit, refusing, signer } = TransferAdmission.make(yield* TransferConfig, udpPayload)
+      const messagesFor = (query: Message.Message, zone: ServedZone) => {
+        const hasEdns = Either.getOrUndefined(Message.findOpt(query)) !== undefined
+        return new TransferMessages({
+          query: query.bytes,
+          questionEnd: query.questionsEnd,
+          zone,
+          ttl: dnsTtl,
+          ednsPayload: hasEdns ? udpPayload : undefined
+        })
       }
 
-      const signer = (query: Message.Message) =>
-        Effect.map(seconds, (now) =>
-          Option.flatMap(config.key, (key) =>
-            Option.map(Option.fromNullable(macOf(query, key, now)), (priorMac) => ({
-              overhead: TsigSign.overhead(key),
-              seal: (answer: Buffer) =>
-                TsigSign.sign(answer, key, { timeSigned: now, priorMac }).bytes
-            }))
-          )
-        )
+      /** Sends a message, if there is one, and waits until the client takes more. */
+      const sending = (exchange: Exchange, sign: Sign) => (message: Buffer | undefined) =>
+        message === undefined
+          ? Effect.void
+          : Effect.flatMap(seconds, (now) => {
+              exchange.send(sign(message, now))
+              return exchange.writable
+            })
 
       /** Everything, from a snapshot: SOA, records, SOA. */
       const whole = (query: Message.Message, zone: ServedZone, exchange: Exchange, sign: Sign) =>
         Effect.acquireUseRelease(
-          Effect.map(versions.close, (serial) => ({ serial, snapshot: live.snapshot() })),
+          versions.close((serial) => ({ serial, snapshot: live.snapshot() })),
           Effect.fnUntraced(function* ({ serial, snapshot }) {
-            const messages = new TransferMessages(query.bytes, query.questionsEnd, zone, dnsTtl)
-            const send = (message: Buffer | undefined) =>
-              message === undefined
-                ? Effect.void
-                : Effect.flatMap(seconds, (now) => {
-                    exchange.send(sign(message, now))
-                    return exchange.writable
-                  })
+            const messages = messagesFor(query, zone)
+            const send = sending(exchange, sign)
             const soa = soaRdata(zone, serial)
             yield* send(messages.add(zone.apex, rrType.SOA, zone.soa.ttl, soa))
             for (const [owner, types] of zone.records)
@@ -112,7 +102,10 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
           ({ snapshot }) => Effect.sync(() => snapshot.close())
         )
 
-      /** The differences since `known`, or nothing when they are not remembered. */
+      /**
+       * The differences since `known`, up to the version closed last: asking often makes no more
+       * versions. False when they are not remembered, or are more than the zone itself.
+       */
       const differences = Effect.fnUntraced(function* (
         query: Message.Message,
         zone: ServedZone,
@@ -120,87 +113,75 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
         exchange: Exchange,
         sign: Sign
       ) {
-        const serial = yield* versions.close
-        const since = versions.since(known)
+        const serial = versions.serial()
+        // RFC 1995 §2: to a client that is as new, or newer, the SOA record alone.
+        const since = Serial.isLater(known, serial) ? [] : versions.since(known)
         if (since === undefined) return false
-        const messages = new TransferMessages(query.bytes, query.questionsEnd, zone, dnsTtl)
-        const full: Array<Buffer> = []
-        const keep = (message: Buffer | undefined) => message !== undefined && full.push(message)
+        const changed = since.reduce((sum, it) => sum + it.removed.length + it.added.length, 0)
+        if (changed > Math.max(leastCompared, live.valueCount)) return false
+        const messages = messagesFor(query, zone)
+        const send = sending(exchange, sign)
         const soa = (at: number) =>
-          keep(messages.add(zone.apex, rrType.SOA, zone.soa.ttl, soaRdata(zone, at)))
-        soa(serial)
+          send(messages.add(zone.apex, rrType.SOA, zone.soa.ttl, soaRdata(zone, at)))
+        yield* soa(serial)
         if (since.length > 0 && isStream(exchange.transport)) {
-          for (const version of since) {
+          let read = 0
+          for (const version of since)
             for (const [at, changes] of [
               [version.from, version.removed],
               [version.to, version.added]
             ] as const) {
-              soa(at)
-              for (const change of changes)
-                if (zoneOf(byApex, change.key) === zone)
-                  keep(messages.txt(change.key, change.octets))
+              yield* soa(at)
+              for (const change of changes) {
+                const full =
+                  zoneOf(byApex, change.key) === zone
+                    ? messages.txt(change.key, change.octets)
+                    : undefined
+                if (full !== undefined) yield* send(full)
+                if (++read % step === 0) yield* turn
+              }
             }
-          }
-          soa(serial)
+          yield* soa(serial)
         }
-        keep(messages.take())
-        for (const message of full) {
-          exchange.send(sign(message, yield* seconds))
-          yield* exchange.writable
-        }
+        yield* send(messages.take())
         return true
       })
 
       const handle = Effect.fnUntraced(function* (query: Message.Message, exchange: Exchange) {
-        const refuse = (code: number) => {
-          exchange.send(reply(query.bytes, { rcode: code, questionsEnd: query.questionsEnd }))
+        const refuse = ({ outcome, reply }: Refusal) => {
+          exchange.send(reply)
+          return outcome
         }
         const [question] = query.questions
         const zone = byName.get(question?.name ?? "")
         const admitted = admit(query, exchange, yield* seconds)
-        if (Either.isLeft(admitted)) {
-          refuse(admitted.left)
-          return admitted.left === rcode.REFUSED ? "refused" : "tsig_failed"
-        }
-        if (zone === undefined || question === undefined) {
-          refuse(rcode.NOTAUTH)
-          return "notauth"
-        }
+        if (Either.isLeft(admitted)) return refuse(admitted.left)
+        if (zone === undefined || question === undefined)
+          return refuse(refusing(query, rcode.NOTAUTH))
         const sign = admitted.right
         if (question.type === rrType.IXFR) {
           const known = knownSerial(query)
-          if (known === undefined) {
-            refuse(rcode.FORMERR)
-            return "formerr"
-          }
+          if (known === undefined) return refuse(refusing(query, rcode.FORMERR))
           if (yield* differences(query, zone, known, exchange, sign)) return "noerror"
           if (!isStream(exchange.transport)) {
-            const at = new TransferMessages(query.bytes, query.questionsEnd, zone, dnsTtl)
+            const at = messagesFor(query, zone)
             at.add(zone.apex, rrType.SOA, zone.soa.ttl, soaRdata(zone, versions.serial()))
             exchange.send(sign(at.take(), yield* seconds))
             return "noerror"
           }
         } else if (!isStream(exchange.transport)) {
           // RFC 5936 §4.2: there is no AXFR over UDP, nor where a reply is one message.
-          refuse(rcode.FORMERR)
-          return "formerr"
+          return refuse(refusing(query, rcode.FORMERR))
         }
         yield* whole(query, zone, exchange, sign)
         return "noerror"
       })
-      return Transfer.of({ handle, signer })
+      return Transfer.of({
+        handle,
+        signer: (query) => Effect.map(seconds, (now) => signer(query, now))
+      })
     })
   )
-}
-
-const isSigned = (query: Message.Message): boolean => query.additionals.at(-1)?.type === rrType.TSIG
-
-/** The MAC of a query that `key` has signed. */
-const macOf = (query: Message.Message, key: Tsig.Key, now: number): Buffer | undefined => {
-  const tsig = Either.getOrUndefined(Tsig.find(query))
-  if (tsig === undefined || tsig.keyName !== key.name) return undefined
-  const verdict = TsigVerify.verify(query, tsig, key, { now })
-  return verdict._tag === "Verified" ? verdict.mac : undefined
 }
 
 /** RFC 1995 §3: the client's SOA in the authority section. */

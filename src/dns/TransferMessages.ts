@@ -10,29 +10,62 @@ import type { ServedZone } from "../zone/ServedZones.ts"
 /** A message is closed when it has grown past this; a single record may be larger. */
 const goodSize = 16 * 1024
 const maxSize = 65_000
+/** An OPT record without options. */
+const optOctets = 11
+
+export interface TransferMessagesOptions {
+  readonly query: Buffer
+  readonly questionEnd: number
+  readonly zone: ServedZone
+  /** Seconds, of every live TXT record: what is left of each is not for secondaries. */
+  readonly ttl: number
+  /** Octets, where the query has EDNS: the first message then has an OPT record too. */
+  readonly ednsPayload: number | undefined
+}
 
 export class TransferMessages {
   readonly #query: Buffer
   readonly #questionEnd: number
   readonly #zone: ServedZone
   readonly #ttl: number
+  #ednsPayload: number | undefined
   #bytes = Buffer.allocUnsafe(maxSize)
   #length = 0
   #answers = 0
 
-  /** `ttl` (s) is that of every live TXT record: what is left of each is not for secondaries. */
-  constructor(query: Buffer, questionEnd: number, zone: ServedZone, ttl: number) {
-    this.#query = query
-    this.#questionEnd = questionEnd
-    this.#zone = zone
-    this.#ttl = ttl
+  constructor(options: TransferMessagesOptions) {
+    this.#query = options.query
+    this.#questionEnd = options.questionEnd
+    this.#zone = options.zone
+    this.#ttl = options.ttl
+    this.#ednsPayload = options.ednsPayload
     this.#begin()
   }
 
   /** A record; yields a message when this record no longer fitted the one under way. */
   add(owner: WireKey, type: number, ttl: number, rdata: Buffer): Buffer | undefined {
+    const full = this.#open(owner, type, ttl, rdata.length)
+    this.#length += rdata.copy(this.#bytes, this.#length)
+    return full
+  }
+
+  /** As `add`, for a live value, given as octets; there are many, so none has a buffer of its own. */
+  txt(owner: WireKey, octets: string): Buffer | undefined {
+    const strings = Math.max(1, Math.ceil(octets.length / 255))
+    const full = this.#open(owner, rrType.TXT, this.#ttl, octets.length + strings)
+    // RFC 1035 §3.3.14: strings of at most 255.
+    for (let i = 0; i < strings; i++) {
+      const part = strings === 1 ? octets : octets.slice(i * 255, (i + 1) * 255)
+      this.#length = this.#bytes.writeUInt8(part.length, this.#length)
+      this.#length += this.#bytes.write(part, this.#length, "latin1")
+    }
+    return full
+  }
+
+  /** Makes room for a record and writes it up to its rdata. */
+  #open(owner: WireKey, type: number, ttl: number, rdataLength: number): Buffer | undefined {
     const prefix = owner.slice(0, owner.length - this.#zone.apex.length)
-    const size = prefix.length + 2 + 10 + rdata.length
+    const size = prefix.length + 2 + 10 + rdataLength
     const full = this.#answers > 0 && this.#length + size > goodSize ? this.take() : undefined
     const bytes = this.#bytes
     let at = this.#length + bytes.write(prefix, this.#length, "latin1")
@@ -40,22 +73,30 @@ export class TransferMessages {
     at = bytes.writeUInt16BE(type, at)
     at = bytes.writeUInt16BE(rrClass.IN, at)
     at = bytes.writeUInt32BE(ttl, at)
-    at = bytes.writeUInt16BE(rdata.length, at)
-    this.#length = at + rdata.copy(bytes, at)
+    this.#length = bytes.writeUInt16BE(rdataLength, at)
     this.#answers++
     return full
-  }
-
-  txt(owner: WireKey, octets: string): Buffer | undefined {
-    return this.add(owner, rrType.TXT, this.#ttl, txtRdata(octets))
   }
 
   /** The message under way, and a new one begun. */
   take(): Buffer {
     this.#bytes.writeUInt16BE(this.#answers, 6)
+    this.#addOpt()
     const message = Buffer.from(this.#bytes.subarray(0, this.#length))
     this.#begin()
     return message
+  }
+
+  /** RFC 5936 §2.2.5. */
+  #addOpt(): void {
+    if (this.#ednsPayload === undefined) return
+    const bytes = this.#bytes
+    bytes.writeUInt16BE(1, 10)
+    bytes.fill(0, this.#length, this.#length + optOctets)
+    bytes.writeUInt16BE(rrType.OPT, this.#length + 1)
+    bytes.writeUInt16BE(this.#ednsPayload, this.#length + 3)
+    this.#length += optOctets
+    this.#ednsPayload = undefined
   }
 
   #begin(): void {
@@ -66,16 +107,4 @@ export class TransferMessages {
     this.#length = this.#questionEnd
     this.#answers = 0
   }
-}
-
-/** `octets` in strings of 255 (RFC 1035 §3.3.14). */
-const txtRdata = (octets: string): Buffer => {
-  const strings = Math.max(1, Math.ceil(octets.length / 255))
-  const rdata = Buffer.allocUnsafe(octets.length + strings)
-  for (let i = 0, at = 0; i < strings; i++) {
-    const part = octets.slice(i * 255, (i + 1) * 255)
-    at = rdata.writeUInt8(part.length, at)
-    at += rdata.write(part, at, "latin1")
-  }
-  return rdata
 }

@@ -38,7 +38,10 @@ const columns = Effect.gen(function* () {
   yield* sql`CREATE INDEX IF NOT EXISTS idx_records_page ON records (stored_ts, name, value_hash)`
 })
 
-/** `stored-mark`: no deleted row had a higher `stored_ts`; `probes`: writes made only to be made. */
+/**
+ * `stored-mark`: no deleted row had a higher `stored_ts`; `probes`: writes made only to be made;
+ * `serial-mark`, absent at first: no secondary was ever given a later serial.
+ */
 const meta = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   yield* sql`CREATE TABLE dnsmesh_meta (key TEXT PRIMARY KEY NOT NULL, value INTEGER NOT NULL)`

@@ -36,6 +36,9 @@ const remove = `DELETE FROM records
 const sweep = `DELETE FROM records WHERE rowid IN
   (SELECT rowid FROM records WHERE expires_at <= ? ORDER BY expires_at LIMIT ?) RETURNING 1`
 
+const markSerial = `INSERT INTO dnsmesh_meta (key, value) VALUES ('serial-mark', ?)
+  ON CONFLICT (key) DO UPDATE SET value = excluded.value`
+
 const mark = "UPDATE dnsmesh_meta SET value = ? WHERE key = 'stored-mark'"
 
 interface Row {
@@ -154,6 +157,12 @@ const make = Effect.gen(function* () {
         Effect.map((rows) => rows.map(toStored)),
         asStoreError
       ),
+    serialMark: sql<{ value: number }>`
+      SELECT value FROM dnsmesh_meta WHERE key = 'serial-mark'`.pipe(
+      Effect.map(([row]) => row?.value),
+      asStoreError
+    ),
+    markSerial: (serial) => autocommit(sql, markSerial, serial).pipe(Effect.asVoid, asStoreError),
     probe: autocommit(sql, "UPDATE dnsmesh_meta SET value = value + 1 WHERE key = 'probes'").pipe(
       Effect.asVoid,
       asStoreError
@@ -201,6 +210,8 @@ export const hosted = HostedStore.make(RecordRows, {
     sweep: "call",
     digest: "call",
     rowsAt: "call",
+    serialMark: "effect",
+    markSerial: "call",
     probe: "effect",
     usage: "call"
   },

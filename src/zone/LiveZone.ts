@@ -83,7 +83,7 @@ export class LiveZone {
    * Must be closed.
    */
   snapshot(): ZoneSnapshot {
-    const snapshot = new ZoneSnapshot(this.entries(), () => this.#snapshots.delete(snapshot))
+    const snapshot = new ZoneSnapshot(this.#nodes, () => this.#snapshots.delete(snapshot))
     this.#snapshots.add(snapshot)
     return snapshot
   }
@@ -145,7 +145,7 @@ export class LiveZone {
       if (node.txts.at(-1) !== held) node.txts = [...node.txts.filter((txt) => txt !== held), held]
       return false
     }
-    this.#willChange(key, node)
+    this.#willChange(node)
     const txt = { octets, expiresAt }
     node.txts = node.txts.length === 0 ? [txt] : [...node.txts, txt]
     this.#values++
@@ -155,15 +155,17 @@ export class LiveZone {
   #remove(key: WireKey, octets: string): boolean {
     const node = this.#nodes.get(key)
     if (node === undefined || !node.txts.some((txt) => txt.octets === octets)) return false
-    this.#willChange(key, node)
+    this.#willChange(node)
     node.txts = node.txts.length === 1 ? none : node.txts.filter((txt) => txt.octets !== octets)
     this.#values--
     this.#prune(key, node)
     return true
   }
 
-  #willChange(key: WireKey, node: ZoneNode): void {
-    for (const snapshot of this.#snapshots) snapshot.keep(key, node)
+  #willChange(node: ZoneNode): void {
+    if (this.#snapshots.size === 0) return
+    const place = this.#nodes.placeOf(node.key)
+    for (const snapshot of this.#snapshots) snapshot.keep(node, place)
   }
 
   /** A new node, and those above it that are missing. */

@@ -37,6 +37,7 @@ export const make = (): Context.Tag.Service<typeof RecordStore> => {
   /** By owner, then by value. */
   const kept = new Map<string, Map<string, Kept>>()
   let lastStored = 0
+  let serialMark: number | undefined
   /** All rows in sync order; made when it is asked for, gone with the next change. */
   let sorted: ReadonlyArray<DigestRow> | undefined
 
@@ -102,6 +103,11 @@ export const make = (): Context.Tag.Service<typeof RecordStore> => {
           .sort(compareWrites)
           .map(({ row }) => row)
       ),
+    serialMark: Effect.sync(() => serialMark),
+    markSerial: (serial) =>
+      Effect.sync(() => {
+        serialMark = serial
+      }),
     probe: Effect.void,
     usage: (now) =>
       Effect.sync(() => {

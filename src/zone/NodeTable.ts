@@ -39,6 +39,21 @@ export class NodeTable<N extends { readonly key: WireKey }> {
     return place === 0 ? undefined : this.#nodes[place - 1]
   }
 
+  /** Places that are or were in use; a node stays at its own, and a new one may fill a hole. */
+  get places(): number {
+    return this.#nodes.length
+  }
+
+  /** What is held at a place. */
+  at(place: number): N | undefined {
+    return this.#nodes[place]
+  }
+
+  /** Where `key` is held; -1 when it is not. */
+  placeOf(key: WireKey): number {
+    return (this.#slots[2 * this.#slotOf(key, hashOf(key)) + 1] ?? 0) - 1
+  }
+
   /** Holds `node`; another under the same key makes way. */
   set(node: N): void {
     const hash = hashOf(node.key)

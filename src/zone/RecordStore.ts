@@ -1,6 +1,6 @@
 /**
  * The durable TXT records of the zone: rows, no rules. Only `zone/Publisher` and
- * `zone/Cleanup` write. `layerMemory` is the reference; every adapter passes
+ * `zone/Cleanup` write them, and `zone/ZoneVersions` its mark. `layerMemory` is the reference; every adapter passes
  * `test/zone/RecordStoreSuite.ts`. Arguments and results are plain data, so that an
  * adapter may live on another thread.
  */
@@ -67,6 +67,10 @@ export class RecordStore extends Context.Tag("dnsmesh/zone/RecordStore")<
       owners: ReadonlyArray<Name>,
       now: number
     ) => Effect.Effect<ReadonlyArray<StoredTxt>, StoreError>
+    /** The serial that was marked last; nothing before the first. */
+    readonly serialMark: Effect.Effect<number | undefined, StoreError>
+    /** Durable when it succeeds. */
+    readonly markSerial: (serial: number) => Effect.Effect<void, StoreError>
     /** Succeeds when a write would become durable now; changes nothing. */
     readonly probe: Effect.Effect<void, StoreError>
     readonly usage: (now: number) => Effect.Effect<StoreUsage, StoreError>

@@ -1,15 +1,21 @@
 /**
- * The versions of the zones' content and the SOA serial that names them. A version closes at
- * most once a second and only when content has changed, so serials never run ahead of the
- * clock and keep growing over restarts without being stored (RFC 1982). The latest versions
- * are kept as differences for incremental transfer (RFC 1995).
+ * The versions of the zones' content and the SOA serial that names them. A version closes once a
+ * second, or when a whole transfer begins, and only when content has changed. Its serial is the
+ * second of closing or, where that is not later (RFC 1982) than any serial given out before, the
+ * one after; a mark in the store makes that hold over restarts, kills and clocks set back. The
+ * latest versions are kept as differences for incremental transfer (RFC 1995).
  */
 import { Clock, Context, Effect, Layer, Schedule, type Scope } from "effect"
 import { ChangeFeed } from "./ChangeFeed.ts"
 import type { ContentChange } from "./LiveZone.ts"
+import { RecordStore } from "./RecordStore.ts"
+import * as Serial from "./Serial.ts"
 
 /** Value changes remembered in all; beyond it the oldest versions are forgotten. */
 const maxRemembered = 200_000
+
+/** Serials marked ahead, so that few versions wait for the disk. A kill skips what is left of them. */
+const ahead = 64
 
 export interface ZoneVersion {
   readonly from: number
@@ -24,8 +30,11 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
   {
     /** Serial of the version closed last. Synchronous, for the packet path. */
     readonly serial: () => number
-    /** Closes the version under way if it has changes; yields the serial then current. */
-    readonly close: Effect.Effect<number>
+    /**
+     * Closes the version under way if it has changes. `read` gets the serial then current, and
+     * sees the zone exactly as that version has it: nothing comes between.
+     */
+    readonly close: <A>(read: (serial: number) => A) => Effect.Effect<A>
     /** The versions after `serial`, oldest first; `undefined` when they are not remembered. */
     readonly since: (serial: number) => ReadonlyArray<ZoneVersion> | undefined
     /** Calls `listener` after each version has closed, until the scope ends. */
@@ -38,11 +47,19 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
     ZoneVersions,
     Effect.gen(function* () {
       const feed = yield* ChangeFeed
+      const store = yield* RecordStore
+      const one = yield* Effect.makeSemaphore(1)
+      const seconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / 1000))
       const listeners = new Set<(version: ZoneVersion) => void>()
       const versions: Array<ZoneVersion> = []
       let remembered = 0
       let open = new Map<string, ContentChange>()
-      let serial = Math.floor((yield* Clock.currentTimeMillis) / 1000) >>> 0
+      // What is held now may be another content than any that a serial has named.
+      const last = yield* store.serialMark
+      const began = yield* seconds
+      let serial = last === undefined ? began >>> 0 : Serial.next(last, began)
+      let mark = Serial.plus(serial, ahead)
+      yield* store.markSerial(mark)
 
       yield* feed.subscribe(({ content }) => {
         for (const change of content) {
@@ -54,13 +71,25 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
         }
       })
 
-      const close = Effect.map(Clock.currentTimeMillis, (now) => {
+      /** Without a disk to mark them on, serials go on by the clock, which seldom repeats itself. */
+      const keepAhead = Effect.gen(function* () {
+        if (open.size === 0) return
+        const wanted = Serial.plus(Serial.next(serial, yield* seconds), ahead / 2)
+        if (!Serial.isLater(wanted, mark)) return
+        const marked = Serial.plus(wanted, ahead / 2)
+        yield* store.markSerial(marked)
+        mark = marked
+      }).pipe(
+        Effect.catchAll((error) => Effect.logWarning("the zone's serial was not marked", error))
+      )
+
+      const closeAt = (now: number): number => {
         if (open.size === 0) return serial
         const changes = [...open.values()]
         open = new Map()
         const version: ZoneVersion = {
           from: serial,
-          to: Math.max(serial + 1, Math.floor(now / 1000)) >>> 0,
+          to: Serial.next(serial, now),
           removed: changes.filter((change) => change.kind === "removed"),
           added: changes.filter((change) => change.kind === "added")
         }
@@ -73,9 +102,20 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
         }
         for (const listener of listeners) listener(version)
         return serial
-      })
+      }
 
-      yield* close.pipe(Effect.repeat(Schedule.spaced("1 second")), Effect.forkScoped)
+      const close = <A>(read: (serial: number) => A) =>
+        keepAhead.pipe(
+          Effect.zipRight(Effect.map(seconds, (now) => read(closeAt(now)))),
+          one.withPermits(1)
+        )
+
+      // The next start then begins where this one has ended.
+      yield* Effect.addFinalizer(() => Effect.ignore(store.markSerial(serial)))
+      yield* close(() => undefined).pipe(
+        Effect.repeat(Schedule.spaced("1 second")),
+        Effect.forkScoped
+      )
       return ZoneVersions.of({
         serial: () => serial,
         close,

@@ -1,19 +1,10 @@
 /** NSD, Knot and BIND as primaries of one zone, from a master file, on loopback. */
 import { writeFileSync } from "node:fs"
-import { createServer, type AddressInfo } from "node:net"
 import { join } from "node:path"
 import { Effect } from "effect"
+import { freePort } from "../fixtures/FreePort.ts"
 import { tempDirectory } from "../fixtures/TempDirectory.ts"
 import { daemon, eventually, run } from "../fixtures/Tools.ts"
-
-/** A port that was free a moment ago. */
-export const freePort = Effect.async<number>((resume) => {
-  const server = createServer()
-  server.listen(0, "127.0.0.1", () => {
-    const { port } = server.address() as AddressInfo
-    server.close(() => resume(Effect.succeed(port)))
-  })
-})
 
 interface Peer {
   readonly command: string

@@ -10,7 +10,7 @@ import * as WholeNode from "../fixtures/WholeNode.ts"
 import * as Ask from "./Ask.ts"
 import { canonical } from "./Canonical.ts"
 import * as Corpus from "./Corpus.ts"
-import { freePort } from "./Peers.ts"
+import { freePort } from "../fixtures/FreePort.ts"
 import * as Root from "./Root.ts"
 
 const world = Effect.gen(function* () {

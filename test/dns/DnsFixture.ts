@@ -9,6 +9,7 @@ import { parse, unsafeMake } from "../../src/wire/Name.ts"
 import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
 import { ChangeFeed } from "../../src/zone/ChangeFeed.ts"
 import type { LiveZone } from "../../src/zone/LiveZone.ts"
+import { RecordStore } from "../../src/zone/RecordStore.ts"
 import { ServedZones } from "../../src/zone/ServedZones.ts"
 import { ZoneConfig, type ZoneConfigShape } from "../../src/zone/ZoneConfig.ts"
 import { ZoneVersions } from "../../src/zone/ZoneVersions.ts"
@@ -52,6 +53,7 @@ export const zoneLayer = (live: LiveZone, dns: Partial<DnsConfigShape> = {}) =>
     Layer.provideMerge(
       Layer.mergeAll(
         ChangeFeed.layer,
+        RecordStore.layerMemory,
         Layer.succeed(AnswerIndex, live),
         Layer.succeed(DnsConfig, { ...dnsDefaults, ...dns }),
         Layer.succeed(ZoneConfig, zoneDefaults)

@@ -285,6 +285,22 @@ describe("DnsServer", () => {
       )
   )
 
+  it.live("limits who brings a cookie back too, at twenty times as much", () =>
+    serving(
+      (port) =>
+        Effect.gen(function* () {
+          const [first] = yield* udp(port, [withCookie("few.mesh.test", Buffer.alloc(8, 1))])
+          const asked = withCookie("few.mesh.test", first?.subarray(-24) ?? Buffer.alloc(0))
+          const replies = yield* udp(port, Array(50).fill(asked))
+          const codes = replies.map((it) => (decode(it).flag_tc ? "TC" : it.readUInt8(3) & 15))
+          assert.deepStrictEqual(codes.slice(0, 40), Array(40).fill(3))
+          // No new cookie would help.
+          assert.deepStrictEqual(codes.slice(40), Array(5).fill("TC"))
+        }),
+      { rate: 0.001, burst: 2 }
+    )
+  )
+
   it.live("tells every limited update to come over TCP, for clients never repeat one", () =>
     serving(
       (port) =>

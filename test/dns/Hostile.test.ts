@@ -20,11 +20,12 @@ import { TransferConfig } from "../../src/dns/TransferConfig.ts"
 import { frame } from "../../src/wire/TcpFrames.ts"
 import { unsafeMake } from "../../src/wire/Name.ts"
 import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
+import { RecordStore } from "../../src/zone/RecordStore.ts"
 import { ZoneVersions } from "../../src/zone/ZoneVersions.ts"
 import * as Ask from "../conformance/Ask.ts"
 import { random } from "../conformance/Corpus.ts"
 import * as WholeNode from "../fixtures/WholeNode.ts"
-import { mutated, seeds } from "./Mutation.ts"
+import { mutated, seeds, signedAfterwards } from "./Mutation.ts"
 import * as H from "./UpdateHarness.ts"
 
 const packets = Number(process.env["DNSMESH_FUZZ"] ?? 200_000)
@@ -76,6 +77,7 @@ const pipeline = <A>(
           Layer.provide(Transfer.layer),
           Layer.provide(Responder.layer),
           Layer.provide(ZoneVersions.layer),
+          Layer.provide(RecordStore.layerMemory),
           Layer.provide(
             Layer.succeed(TransferConfig, {
               allow: ["127.0.0.0/8"],
@@ -116,18 +118,21 @@ describe("a hostile network", () => {
         {
           DMP_DNS_RATE: "0",
           DMP_DNS_MAX_CONCURRENCY: "1000",
-          DMP_CLAIM_RATE_PER_USER_PER_SEC: "0"
+          DMP_CLAIM_RATE_PER_USER_PER_SEC: "0",
+          DMP_TSIG_RATE: "0"
         },
         (pipeline, logged) =>
           Effect.gen(function* () {
-            const all = seeds(Math.floor(Date.now() / 1000))
+            const now = Math.floor(Date.now() / 1000)
+            const all = seeds(now)
             const rng = random(Number(process.env["DNSMESH_SEED"] ?? 4711))
             const rcodes = new Map<string, number>()
             let before = 0
             for (let sent = 0; sent < packets;) {
               const batch: Array<readonly [Buffer, Heard]> = []
               for (let i = 0; i < 500; i++, sent++) {
-                const message = mutated(rng, all)
+                const damaged = mutated(rng, all)
+                const message = rng.chance(20) ? signedAfterwards(damaged, now) : damaged
                 const heard = new Heard(
                   rng.chance(80) ? "udp" : rng.chance(50) ? "tcp" : "https",
                   rng.pick(["192.0.2.1", "2001:db8::1", "2001:db8:1:2:3:4:5:6"])

@@ -9,7 +9,7 @@ const opt = (...options: ReadonlyArray<{ readonly code: number; readonly data: B
   ({ type: "OPT", name: ".", udpPayloadSize: 65_535, flags: 0x8000, options }) as never
 const query = (
   name: string,
-  type: "TXT" | "ANY" | "SOA" | "AXFR" | "A",
+  type: "TXT" | "ANY" | "SOA" | "AXFR" | "IXFR" | "A",
   ...additionals: Array<never>
 ) => encode({ type: "query", id: 1, questions: [{ name, type: type as "TXT" }], additionals })
 
@@ -19,6 +19,18 @@ export const seeds = (now: number): ReadonlyArray<Buffer> => {
   const signed = (message: Buffer) => sign(message, key, { timeSigned: now }).bytes
   const chaos = query("version.bind", "TXT")
   chaos.writeUInt16BE(3, chaos.length - 2)
+  const incremental = encode({
+    type: "query",
+    id: 1,
+    questions: [{ name: "mesh.test", type: "IXFR" as "TXT" }],
+    authorities: [
+      {
+        type: "SOA",
+        name: "mesh.test",
+        data: { mname: "a", rname: "b", serial: now, refresh: 1, retry: 1, expire: 1, minimum: 1 }
+      }
+    ]
+  })
   const notify = query("mesh.test", "SOA")
   notify.writeUInt16BE(0x2400, 2)
   return [
@@ -37,15 +49,26 @@ export const seeds = (now: number): ReadonlyArray<Buffer> => {
     ),
     query("mb-00aa11bb22cc.mesh.test", "A"),
     query("mesh.test", "AXFR"),
+    incremental,
     chaos,
     notify,
     signed(query("one.mesh.test", "TXT")),
     signed(query("mesh.test", "AXFR")),
     M.update("mesh.test", { authorities: [M.add("fuzz.mesh.test", "value")] }),
     signed(M.update("mesh.test", { authorities: [M.add("fuzz.mesh.test", "value")] })),
+    M.update("mesh.test", {
+      answers: [M.add("one.mesh.test", "there")],
+      authorities: [M.add("fuzz.mesh.test", "v".repeat(600)), M.add("two.mesh.test", "x")]
+    }),
     M.update("mesh.test", { authorities: [M.add(H.claimName(), H.claim())] })
   ]
 }
+
+/** What a key holder's broken program sends: damaged first, and signed as it then is. */
+export const signedAfterwards = (message: Buffer, now: number): Buffer =>
+  message.length < 12 || message.length > 60_000 || message.readUInt16BE(10) === 0xffff
+    ? message
+    : sign(message, H.wireKey(H.loose), { timeSigned: now }).bytes
 
 /** One of `all`, damaged, or nothing but noise. */
 export const mutated = (rng: Random, all: ReadonlyArray<Buffer>): Buffer => {

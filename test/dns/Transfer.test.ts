@@ -1,8 +1,10 @@
-import { mkdtempSync, writeFileSync } from "node:fs"
+import { mkdtempSync } from "node:fs"
+import { connect } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Either, Layer, Option } from "effect"
+import { query } from "../../bench/lib/Query.ts"
 import * as Notifier from "../../src/dns/Notifier.ts"
 import { Responder } from "../../src/dns/Responder.ts"
 import { SignedExchange } from "../../src/dns/SignedExchange.ts"
@@ -10,20 +12,23 @@ import { SlowPath } from "../../src/dns/SlowPath.ts"
 import { Transfer } from "../../src/dns/Transfer.ts"
 import { TransferConfig, type TransferConfigShape } from "../../src/dns/TransferConfig.ts"
 import { UpdateHandler } from "../../src/dns/UpdateHandler.ts"
+import { type as rrType } from "../../src/wire/Codes.ts"
 import { type Name, unsafeMake } from "../../src/wire/Name.ts"
+import { parse } from "../../src/wire/Message.ts"
 import { reply } from "../../src/wire/Reply.ts"
+import { frame, TcpFrames } from "../../src/wire/TcpFrames.ts"
 import * as Tsig from "../../src/wire/Tsig.ts"
+import { sign } from "../../src/wire/TsigSign.ts"
 import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
 import { ChangeFeed } from "../../src/zone/ChangeFeed.ts"
 import { LiveZone } from "../../src/zone/LiveZone.ts"
 import { ZoneVersions } from "../../src/zone/ZoneVersions.ts"
+import { freePort } from "../fixtures/FreePort.ts"
+import { keyName, secondaries, secret, transferKey } from "../fixtures/Secondaries.ts"
 import { daemon, eventually, installed, run } from "../fixtures/Tools.ts"
 import { port, serverLayer, zoneLayer } from "./DnsFixture.ts"
 
-const secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LTEyMzQ="
-const key = Either.getOrThrow(
-  Tsig.makeKey("xfr.mesh.test", "hmac-sha256", Buffer.from(secret, "base64"))
-)
+const key = Either.getOrThrow(Tsig.makeKey(keyName, "hmac-sha256", Buffer.from(secret, "base64")))
 const open: TransferConfigShape = { allow: ["127.0.0.0/8"], key: Option.none(), notify: [] }
 
 /** The slow path without credentials and updates. */
@@ -96,9 +101,22 @@ const dig = (port: number, ...args: ReadonlyArray<string>) =>
     ]),
     ({ stdout }) => stdout.split("\n").filter((line) => line !== "" && !line.startsWith(";"))
   )
-const signed = ["-y", `hmac-sha256:xfr.mesh.test:${secret}`]
+/** The first message that comes back over TCP. */
+const ask = (port: number, message: Buffer) =>
+  Effect.async<Buffer | undefined>((resume) => {
+    const socket = connect(port, "127.0.0.1", () => socket.write(frame([message])))
+    const frames = new TcpFrames()
+    socket.on("data", (chunk) => {
+      const [first] = frames.push(chunk)
+      if (first !== undefined) resume(Effect.succeed(first))
+    })
+    socket.once("close", () => resume(Effect.succeed(undefined)))
+    return Effect.sync(() => socket.destroy())
+  })
 
-describe.skipIf(!installed("dig", "nsd", "knotd", "named"))("zone transfer", () => {
+const signed = ["-y", transferKey]
+
+describe.skipIf(!installed("dig", "kdig", "nsd", "knotd", "named"))("zone transfer", () => {
   it.live("gives the whole zone to who is allowed, and only what lies in it", () =>
     serving(open, (port) =>
       Effect.gen(function* () {
@@ -135,16 +153,72 @@ describe.skipIf(!installed("dig", "nsd", "knotd", "named"))("zone transfer", () 
     })
   )
 
+  it.live("wants both, the address and the key, where both are configured", () =>
+    Effect.gen(function* () {
+      const records = (allow: string, ...args: ReadonlyArray<string>) =>
+        serving({ allow: [allow], key: Option.some(key), notify: [] }, (port) =>
+          Effect.map(dig(port, "mesh.test", "AXFR", ...args), (lines) => lines.length)
+        )
+      assert.strictEqual(yield* records("127.0.0.0/8"), 0)
+      assert.strictEqual(yield* records("192.0.2.0/24", ...signed), 0)
+      assert.isAbove(yield* records("127.0.0.0/8", ...signed), 2000)
+    })
+  )
+
+  it.live("says by TSIG why a signature does not hold, for a transfer and for the SOA record", () =>
+    serving({ allow: [], key: Option.some(key), notify: [] }, (port) =>
+      Effect.gen(function* () {
+        const error = (bytes: Buffer | undefined) => {
+          const answer = Either.getOrThrow(parse(bytes ?? Buffer.alloc(0)))
+          return [answer.rcode, Either.getOrThrow(Tsig.find(answer))?.error]
+        }
+        for (const type of [rrType.AXFR, rrType.IXFR, rrType.SOA]) {
+          const question = query("mesh.test", type)
+          const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+          const other = Either.getOrThrow(
+            Tsig.makeKey(keyName, "hmac-sha256", Buffer.from("another secret"))
+          )
+          const wrong = sign(question, other, { timeSigned: now }).bytes
+          const late = sign(question, key, { timeSigned: now - 1000 }).bytes
+          assert.deepStrictEqual(error(yield* ask(port, wrong)), [9, 16])
+          assert.deepStrictEqual(error(yield* ask(port, late)), [9, 18])
+        }
+        const stranger = Either.getOrThrow(
+          Tsig.makeKey("other.mesh.test", "hmac-sha256", Buffer.from(secret))
+        )
+        const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        const unknown = sign(query("mesh.test", rrType.AXFR), stranger, { timeSigned: now }).bytes
+        assert.deepStrictEqual(error(yield* ask(port, unknown)), [9, 17])
+      })
+    )
+  )
+
+  it.live("begins a transfer asked for with EDNS with an OPT record, beside the signature", () =>
+    serving({ allow: [], key: Option.some(key), notify: [] }, (port) =>
+      Effect.gen(function* () {
+        const { stdout } = yield* run("kdig", [
+          ...["@127.0.0.1", "-p", String(port), ...signed, "+edns", "mesh.test", "AXFR"]
+        ])
+        assert.strictEqual(stdout.match(/\tTXT\t/g)?.length, 2000)
+        const { stdout: dug } = yield* run("dig", [
+          ...["@127.0.0.1", "-p", String(port), ...signed, "+edns=0", "+nsid", "mesh.test", "AXFR"]
+        ])
+        assert.strictEqual(dug.match(/\tTXT\t/g)?.length, 2000)
+        assert.notInclude(dug, "Couldn't verify")
+      })
+    )
+  )
+
   it.live("gives differences since a serial it remembers, and everything otherwise", () =>
     serving(open, (port) =>
       Effect.gen(function* () {
         const versions = yield* ZoneVersions
-        const before = yield* versions.close
+        const before = yield* versions.close((serial) => serial)
         yield* change(put("new.mesh.test", "fresh"), remove("n1.mesh.test", "1".padEnd(300, "x")))
-        const after = yield* versions.close
+        const after = yield* versions.close((serial) => serial)
         assert.isAbove(after, before)
         yield* change(put("gone.mesh.test", "x"), remove("gone.mesh.test", "x"))
-        assert.strictEqual(yield* versions.close, after)
+        assert.strictEqual(yield* versions.close((serial) => serial), after)
         const lines = yield* dig(port, "mesh.test", `IXFR=${before}`)
         assert.deepStrictEqual(
           lines.filter((line) => line.includes("\tTXT\t")).map((line) => line.split(/\s/)[0]),
@@ -152,8 +226,18 @@ describe.skipIf(!installed("dig", "nsd", "knotd", "named"))("zone transfer", () 
         )
         const all = yield* dig(port, "mesh.test", "IXFR=1")
         assert.strictEqual(all.filter((line) => line.includes("\tTXT\t")).length, 2000)
-        const none = yield* dig(port, "mesh.test", `IXFR=${after}`)
-        assert.strictEqual(none.filter((line) => line.includes("\tTXT\t")).length, 0)
+        for (const serial of [after, after + 1, after + 1_000_000])
+          for (const transport of ["+tcp", "+notcp"]) {
+            const none = yield* dig(port, "mesh.test", `IXFR=${serial}`, transport)
+            assert.deepStrictEqual(
+              none.map((line) => line.split(/\s+/)[3]),
+              ["SOA"]
+            )
+          }
+        // Too much for a datagram is the newest SOA record alone: come over TCP (RFC 1995 §2).
+        const datagram = yield* dig(port, "mesh.test", `IXFR=${before}`, "+notcp")
+        assert.strictEqual(datagram.length, 1)
+        assert.include(datagram[0], String(after))
       })
     )
   )
@@ -185,152 +269,56 @@ describe.skipIf(!installed("dig", "nsd", "knotd", "named"))("zone transfer", () 
     )
   )
 
-  const secondaries: ReadonlyArray<{
-    readonly name: string
-    readonly start: (
-      own: number,
-      primary: number,
-      dir: string
-    ) => readonly [string, ReadonlyArray<string>]
-  }> = [
-    {
-      name: "NSD",
-      start: (own, primary, dir) => {
-        writeFileSync(
-          join(dir, "nsd.conf"),
-          `server:
-  ip-address: 127.0.0.1@${own}
-  zonesdir: "${dir}"
-  database: ""
-  pidfile: "${dir}/nsd.pid"
-  xfrdfile: "${dir}/xfrd.state"
-  zonelistfile: "${dir}/zone.list"
-  xfrdir: "${dir}"
-  username: ""
-remote-control:
-  control-enable: no
-key:
-  name: "xfr.mesh.test"
-  algorithm: hmac-sha256
-  secret: "${secret}"
-zone:
-  name: "mesh.test"
-  zonefile: "mesh.test.zone"
-  allow-notify: 127.0.0.1 xfr.mesh.test
-  request-xfr: 127.0.0.1@${primary} xfr.mesh.test
-`
-        )
-        return ["nsd", ["-d", "-c", join(dir, "nsd.conf")]]
-      }
-    },
-    {
-      name: "Knot",
-      start: (own, primary, dir) => {
-        writeFileSync(
-          join(dir, "knot.conf"),
-          `server:
-  listen: 127.0.0.1@${own}
-  rundir: "${dir}"
-database:
-  storage: "${dir}"
-log:
-  - target: stderr
-    any: info
-key:
-  - id: xfr.mesh.test
-    algorithm: hmac-sha256
-    secret: ${secret}
-remote:
-  - id: primary
-    address: 127.0.0.1@${primary}
-    key: xfr.mesh.test
-acl:
-  - id: notify
-    address: 127.0.0.1
-    key: xfr.mesh.test
-    action: notify
-zone:
-  - domain: mesh.test
-    storage: "${dir}"
-    master: primary
-    acl: notify
-`
-        )
-        return ["knotd", ["-c", join(dir, "knot.conf")]]
-      }
-    },
-    {
-      name: "BIND",
-      start: (own, primary, dir) => {
-        writeFileSync(
-          join(dir, "named.conf"),
-          `options {
-  directory "${dir}"; pid-file "${dir}/named.pid"; session-keyfile "${dir}/session.key";
-  listen-on port ${own} { 127.0.0.1; }; listen-on-v6 { none; };
-  recursion no; dnssec-validation no; allow-query { any; };
-};
-controls { };
-key "xfr.mesh.test" { algorithm hmac-sha256; secret "${secret}"; };
-zone "mesh.test" {
-  type secondary; file "mesh.test.db"; masterfile-format text;
-  primaries { 127.0.0.1 port ${primary} key "xfr.mesh.test"; };
-  allow-notify { key "xfr.mesh.test"; };
-};
-`
-        )
-        return ["named", ["-g", "-c", join(dir, "named.conf")]]
-      }
-    }
-  ]
-  for (const [i, { name, start }] of secondaries.entries())
+  for (const { name, prepare, program } of secondaries)
     it.live(
       `${name} as a secondary transfers the zone and follows publishes and expiries by NOTIFY`,
       () => {
-        const own = 20_000 + (process.pid % 20_000) + i
         const dir = mkdtempSync(join(tmpdir(), "secondary-"))
-        return serving(
-          { allow: [], key: Option.some(key), notify: [{ address: "127.0.0.1", port: own }] },
-          (primary) =>
-            Effect.gen(function* () {
-              const [command, args] = start(own, primary, dir)
-              const { log } = yield* daemon(command, args)
-              const answers = (owner: string) =>
-                Effect.map(
-                  run("dig", [
-                    "@127.0.0.1",
-                    "-p",
-                    String(own),
-                    "+short",
-                    "+tries=1",
-                    "+time=1",
-                    owner,
-                    "TXT"
-                  ]),
-                  ({ stdout }) =>
-                    stdout
-                      .trim()
-                      .split("\n")
-                      .filter((line) => line.startsWith('"')).length
+        return Effect.flatMap(freePort, (own) =>
+          serving(
+            { allow: [], key: Option.some(key), notify: [{ address: "127.0.0.1", port: own }] },
+            (primary) =>
+              Effect.gen(function* () {
+                const args = prepare({ own, primary, dir, zone: "mesh.test" })
+                const { log } = yield* daemon(program, args)
+                const answers = (owner: string) =>
+                  Effect.map(
+                    run("dig", [
+                      "@127.0.0.1",
+                      "-p",
+                      String(own),
+                      "+short",
+                      "+tries=1",
+                      "+time=1",
+                      owner,
+                      "TXT"
+                    ]),
+                    ({ stdout }) =>
+                      stdout
+                        .trim()
+                        .split("\n")
+                        .filter((line) => line.startsWith('"')).length
+                  )
+                yield* eventually(
+                  Effect.map(answers("n1999.mesh.test"), (n) => n === 1),
+                  15
+                ).pipe(Effect.tapDefect(() => Effect.sync(() => console.error(log()))))
+                yield* change(put("fresh.mesh.test", "one"), put("fresh.mesh.test", "two"))
+                yield* eventually(
+                  Effect.map(answers("fresh.mesh.test"), (n) => n === 2),
+                  8
+                ).pipe(Effect.tapDefect(() => Effect.sync(() => console.error(log()))))
+                yield* change(
+                  remove("fresh.mesh.test", "one"),
+                  remove("n7.mesh.test", "7".padEnd(300, "x"))
                 )
-              yield* eventually(
-                Effect.map(answers("n1999.mesh.test"), (n) => n === 1),
-                15
-              ).pipe(Effect.tapDefect(() => Effect.sync(() => console.error(log()))))
-              yield* change(put("fresh.mesh.test", "one"), put("fresh.mesh.test", "two"))
-              yield* eventually(
-                Effect.map(answers("fresh.mesh.test"), (n) => n === 2),
-                8
-              ).pipe(Effect.tapDefect(() => Effect.sync(() => console.error(log()))))
-              yield* change(
-                remove("fresh.mesh.test", "one"),
-                remove("n7.mesh.test", "7".padEnd(300, "x"))
-              )
-              yield* eventually(
-                Effect.map(answers("n7.mesh.test"), (n) => n === 0),
-                8
-              )
-              assert.strictEqual(yield* answers("fresh.mesh.test"), 1)
-            }).pipe(Effect.scoped)
+                yield* eventually(
+                  Effect.map(answers("n7.mesh.test"), (n) => n === 0),
+                  8
+                )
+                assert.strictEqual(yield* answers("fresh.mesh.test"), 1)
+              }).pipe(Effect.scoped)
+          )
         )
       },
       60_000

@@ -101,6 +101,8 @@ export const start = (options: Options = {}): Effect.Effect<TestNode, never, Sco
       sweep: () => Effect.succeed(0),
       digest: () => Effect.succeed([]),
       rowsAt: () => Effect.as(guard, []),
+      serialMark: Effect.succeed(undefined),
+      markSerial: () => guard,
       probe: guard,
       usage: () => Effect.succeed({ databaseBytes: 0, walBytes: 0, expiredRows: 0 })
     })

@@ -108,6 +108,17 @@ export const suite = <E>(label: string, layer: () => Layer.Layer<RecordStore, E>
     )
 
     holds(
+      "remembers the serial marked last, and none before",
+      Effect.gen(function* () {
+        const store = yield* RecordStore
+        assert.isUndefined(yield* store.serialMark)
+        yield* store.markSerial(0xffff_ffff)
+        yield* store.markSerial(7)
+        assert.strictEqual(yield* store.serialMark, 7)
+      })
+    )
+
+    holds(
       "commits nothing when told nothing",
       Effect.gen(function* () {
         const store = yield* RecordStore

@@ -13,6 +13,8 @@ const watching = (probe: Effect.Effect<void, StoreError>) =>
         sweep: () => Effect.succeed(0),
         digest: () => Effect.succeed([]),
         rowsAt: () => Effect.succeed([]),
+        serialMark: Effect.succeed(undefined),
+        markSerial: () => Effect.void,
         probe,
         usage: () => Effect.succeed({ databaseBytes: 0, walBytes: 0, expiredRows: 0 })
       })
