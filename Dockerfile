@@ -54,5 +54,5 @@ EXPOSE 5353/udp 5353/tcp 8053/tcp
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=3s --start-period=5s --retries=3 \
   CMD curl -fsS -o /dev/null "http://127.0.0.1:${DMP_HTTP_PORT:-8053}/health" || exit 1
-ENTRYPOINT ["node", "--max-semi-space-size=8", "/opt/dnsmesh-node/dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=16", "--no-parallel-scavenge", "/opt/dnsmesh-node/dist/main.js"]
 CMD ["serve"]

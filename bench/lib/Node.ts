@@ -70,10 +70,15 @@ export interface NodeOptions {
 
 /** Starts the node without waiting for it. */
 export const spawnNode = (cpu: number | string, options: NodeOptions): ChildProcess =>
-  pinned(cpu, process.execPath, ["--max-semi-space-size=8", main, "serve"], {
-    slow: options.slow ?? false,
-    env: settingsOf(options)
-  })
+  pinned(
+    cpu,
+    process.execPath,
+    ["--max-semi-space-size=16", "--no-parallel-scavenge", main, "serve"],
+    {
+      slow: options.slow ?? false,
+      env: settingsOf(options)
+    }
+  )
 
 const settingsOf = (options: NodeOptions): Readonly<Record<string, string>> => ({
   // As the launchers and the image start it.

@@ -1,7 +1,7 @@
 /**
- * One full collection on request. Filling the zone from its store leaves as much garbage as
- * there is zone; collected at once, that memory goes back to the system instead of staying
- * reserved for as long as the node is quiet.
+ * A full collection on request. Filling the zone from its store leaves as much garbage as
+ * there is zone, and a nursery at its largest; collected at once, that memory goes back to the
+ * system instead of staying reserved for as long as the node is quiet.
  */
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
@@ -13,5 +13,6 @@ export const collect: Effect.Effect<void> = Effect.sync(() => {
   setFlagsFromString("--expose-gc")
   const gc: unknown = runInNewContext("gc")
   setFlagsFromString("--no-expose-gc")
-  if (typeof gc === "function") gc()
+  // An ordinary collection keeps the nursery at the size it has grown to.
+  if (typeof gc === "function") gc({ type: "major", execution: "sync", flavor: "last-resort" })
 })

@@ -106,11 +106,7 @@ const make = Effect.gen(function* () {
     )
 
   // Every page has gone through the cache, and every row through this thread's heap.
-  const forget = Effect.ignore(sql`PRAGMA shrink_memory`).pipe(
-    // The first finds the empty pages, the second gives them back.
-    Effect.zipRight(collect),
-    Effect.zipRight(collect)
-  )
+  const forget = Effect.zipRight(Effect.ignore(sql`PRAGMA shrink_memory`), collect)
 
   return RecordRows.of({
     commit: (changes) => asStoreError(commit(changes)).pipe(Effect.asVoid),

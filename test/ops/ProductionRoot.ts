@@ -41,7 +41,11 @@ const imageEnv = (): Record<string, string> => {
   )
 }
 
-const flags = ["--max-semi-space-size=8", "/opt/dnsmesh-node/dist/main.js"]
+const flags = [
+  "--max-semi-space-size=16",
+  "--no-parallel-scavenge",
+  "/opt/dnsmesh-node/dist/main.js"
+]
 
 /** The Dockerfile's last stage over this machine's libraries; `dist/` is what its bundler made. */
 export const staged: Effect.Effect<ProductionRoot, never, Scope.Scope> = Effect.map(
