@@ -32,6 +32,11 @@ for (const [network, prefix] of [
 ] as const)
   notPublic4.addSubnet(network, prefix, "ipv4")
 
+// Shared address space (RFC 6598): released nodes take it for public, but nobody outside can
+// reach it, and inside it is somebody's own network.
+const shared4 = new BlockList()
+shared4.addSubnet("100.64.0.0", 10, "ipv4")
+
 // Global unicast is 2000::/3; these are the special blocks in it (RFC 6890).
 const globalUnicast = new BlockList()
 globalUnicast.addSubnet("2000::", 3, "ipv6")
@@ -75,6 +80,7 @@ export const strict = (endpoint: string): boolean => {
   // A last label of digits is an address in disguise to most URL parsers (127.1, 2130706433).
   if (isIP(host) === 0 && /(?:^|\.)(?:\d+|0x[0-9a-f]*)$/.test(host)) return false
   if (host.endsWith(".localhost")) return false
+  if (isIP(host) === 4 && shared4.check(host, "ipv4")) return false
   return port === undefined || (Number(port) >= 1 && Number(port) <= 65_535)
 }
 

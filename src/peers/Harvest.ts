@@ -16,6 +16,8 @@ import { SeenStore, type SeenRow } from "./SeenStore.ts"
 
 /** Values read from one RRset. */
 const sample = 20
+/** Keys told apart at one zone: one that makes them up fills neither memory nor log. */
+const mostKeys = 16
 /** Zones asked at the same time. */
 const concurrency = 4
 /** Most rounds a failing zone is left alone. */
@@ -31,7 +33,7 @@ export const make = Effect.gen(function* () {
   const seen = yield* SeenStore
   const { zones: ownZones } = yield* ZoneConfig
   const resting = new Map<string, { readonly failures: number; rounds: number }>()
-  const pinned = new Map<string, string>()
+  const heard = new Map<string, Set<string>>()
 
   /** Whom to ask, best first. */
   const targets = (rows: ReadonlyArray<SeenRow>) =>
@@ -71,15 +73,18 @@ export const make = Effect.gen(function* () {
       : row
   }
 
-  /** The first key heard at a zone is expected there ever after. */
+  /** The keys first heard at a zone are expected there; its nodes may each have their own. */
   const watchKey = (row: SeenRow) => {
     if (!SeenBook.isFirstHand(row)) return Effect.void
-    const before = pinned.get(row.source)
-    pinned.set(row.source, before ?? row.operatorSpkHex)
-    if (before === undefined || before === row.operatorSpkHex) return Effect.void
-    pinned.set(row.source, row.operatorSpkHex)
+    const keys = heard.get(row.source)
+    if (keys === undefined) heard.set(row.source, new Set([row.operatorSpkHex]))
+    if (keys === undefined || keys.has(row.operatorSpkHex) || keys.size >= mostKeys)
+      return Effect.void
+    keys.add(row.operatorSpkHex)
     HeartbeatMetrics.keyChanged("changed")
-    return Effect.logWarning(`the heartbeat of ${row.source} is now signed by another key`)
+    return Effect.logWarning(
+      `a heartbeat of ${row.source} is signed by a key not heard there before`
+    )
   }
 
   const harvest = (zone: Name.Name, known: ReadonlyMap<string, SeenRow>) =>

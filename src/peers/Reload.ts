@@ -60,7 +60,9 @@ export class Reload extends Context.Tag("dnsmesh/peers/Reload")<
         (ask) => Effect.sync(() => process.off("SIGHUP", ask))
       )
       yield* Queue.take(asked).pipe(
-        Effect.zipRight(Effect.logInfo("SIGHUP: reading manifest, seeds and lists again")),
+        Effect.zipRight(
+          Effect.logInfo("SIGHUP: reading the manifest and the public seed lists again")
+        ),
         Effect.zipRight(reload.all),
         Effect.forever,
         Effect.forkScoped

@@ -11,6 +11,8 @@ import type { SeenRow } from "./SeenStore.ts"
 
 /** Rows of one operator key that count. */
 const perKey = 4
+/** What one zone says of itself that counts: nodes it can have, and keys it can make up. */
+const perZone = 8
 /** Hearsay of one source that counts. */
 const perSource = 20
 
@@ -84,8 +86,8 @@ export const ranked = (rows: ReadonlyArray<SeenRow>): ReadonlyArray<SeenRow> => 
   const sources = new Map<string, number>()
   return sorted.filter((row) => {
     const ofKey = (keys.get(row.operatorSpkHex) ?? 0) + 1
-    const ofSource = isFirstHand(row) ? 0 : (sources.get(row.source) ?? 0) + 1
-    if (ofKey > perKey || ofSource > perSource) return false
+    const ofSource = (sources.get(row.source) ?? 0) + 1
+    if (ofKey > perKey || ofSource > (isFirstHand(row) ? perZone : perSource)) return false
     keys.set(row.operatorSpkHex, ofKey)
     sources.set(row.source, ofSource)
     return true

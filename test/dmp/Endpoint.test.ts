@@ -32,6 +32,8 @@ describe("endpoints only tolerated in what others sign", () => {
     "https://127.0.0.1.",
     "https://localhost.",
     "https://x.localhost",
+    "https://100.64.0.1",
+    "https://100.127.255.254:8053",
     "https://ho_st",
     "https://a..b",
     "https://<script>",

@@ -276,6 +276,26 @@ describe("discovery", () => {
     })
   )
 
+  it.effect("gives no zone more than its share, however many keys it makes up", () =>
+    Effect.sync(() => {
+      const at = (seed: number, zone: string, ts: number) => {
+        const wire = wireOf(seed, { zone, endpoint: `https://n${seed}.${zone}`, ts })
+        const verdict = SeenBook.judge(
+          { zone: Name.unsafeMake(zone), ownName: true, wire },
+          start,
+          () => false
+        )
+        return verdict._tag === "Accepted" ? [verdict.row] : []
+      }
+      const greedy = Array.from({ length: 20 }, (_, n) => at(100 + n, "greedy.org", start + 299))
+      const honest = at(5, "b.org", start - 2000)
+      const ranked = SeenBook.ranked([...greedy.flat(), ...honest])
+      assert.lengthOf(greedy.flat(), 20)
+      assert.lengthOf(ranked, 8 + 1)
+      assert.strictEqual(ranked.at(-1)?.source, "b.org")
+    })
+  )
+
   it.effect("refuses what is not sound: skew ahead, ended, far future, odd endpoints", () =>
     Effect.sync(() => {
       const verdict = (changes: Partial<Heartbeat.Heartbeat>) =>
