@@ -16,7 +16,7 @@ import { SeenStore, type SeenRow } from "./SeenStore.ts"
 
 /** Values read from one RRset. */
 const sample = 20
-/** Keys told apart at one zone: one that makes them up fills neither memory nor log. */
+/** Keys kept of one zone itself: one that makes them up fills neither the store nor the log. */
 const mostKeys = 16
 /** Zones asked at the same time. */
 const concurrency = 4
@@ -33,7 +33,8 @@ export const make = Effect.gen(function* () {
   const seen = yield* SeenStore
   const { zones: ownZones } = yield* ZoneConfig
   const resting = new Map<string, { readonly failures: number; rounds: number }>()
-  const heard = new Map<string, Set<string>>()
+  /** Keys of the heartbeats that each zone has shown of itself. */
+  const heard = new Map<Name.Name, Set<string>>()
 
   /** Whom to ask, best first. */
   const targets = (rows: ReadonlyArray<SeenRow>) =>
@@ -73,19 +74,25 @@ export const make = Effect.gen(function* () {
       : row
   }
 
-  /** The keys first heard at a zone are expected there; its nodes may each have their own. */
-  const watchKey = (row: SeenRow) => {
-    if (!SeenBook.isFirstHand(row)) return Effect.void
-    const keys = heard.get(row.source)
-    if (keys === undefined) heard.set(row.source, new Set([row.operatorSpkHex]))
-    if (keys === undefined || keys.has(row.operatorSpkHex) || keys.size >= mostKeys)
-      return Effect.void
+  /** Whether a zone's own heartbeats may have this key, and whether it is news there. */
+  const hear = (zone: Name.Name, row: SeenRow): "known" | "new" | "quota" => {
+    if (!SeenBook.isFirstHand(row)) return "known"
+    const keys = heard.get(zone) ?? new Set()
+    heard.set(zone, keys)
+    if (keys.has(row.operatorSpkHex)) return "known"
+    if (keys.size >= mostKeys) return "quota"
     keys.add(row.operatorSpkHex)
-    HeartbeatMetrics.keyChanged("changed")
-    return Effect.logWarning(
-      `a heartbeat of ${row.source} is signed by a key not heard there before`
-    )
+    return "new"
   }
+
+  // The nodes of a zone may each have a key of their own: those heard at first are expected.
+  const warnOfKeys = (zone: Name.Name, count: number) =>
+    count === 0
+      ? Effect.void
+      : Effect.zipRight(
+          Effect.sync(() => HeartbeatMetrics.keyChanged("changed")),
+          Effect.logWarning(`heartbeats of ${zone} are signed by keys not heard there before`)
+        )
 
   const harvest = (zone: Name.Name, known: ReadonlyMap<string, SeenRow>) =>
     Effect.gen(function* () {
@@ -101,10 +108,19 @@ export const make = Effect.gen(function* () {
       const readings = both.flatMap((result) => (result._tag === "Right" ? result.right : []))
       const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
       const rows: Array<SeenRow> = []
+      const firstTime = !heard.has(zone)
+      let newKeys = 0
       for (const reading of readings) {
         const verdict = SeenBook.judge(reading, now, own.isOwnHeartbeat)
-        HeartbeatMetrics.read(verdict._tag === "Accepted" ? "accepted" : verdict.verdict)
-        if (verdict._tag === "Accepted") rows.push(keepSource(known, verdict.row))
+        if (verdict._tag === "Refused") {
+          HeartbeatMetrics.read(verdict.verdict)
+          continue
+        }
+        const news = hear(zone, verdict.row)
+        HeartbeatMetrics.read(news === "quota" ? "quota" : "accepted")
+        if (news === "quota") continue
+        if (news === "new") newKeys++
+        rows.push(keepSource(known, verdict.row))
       }
       if (rows.length === 0) {
         const silent = both.every((result) => result._tag === "Left")
@@ -113,7 +129,7 @@ export const make = Effect.gen(function* () {
       }
       resting.delete(zone)
       HeartbeatMetrics.harvested("found")
-      yield* Effect.forEach(rows, watchKey, { discard: true })
+      yield* warnOfKeys(zone, firstTime ? 0 : newKeys)
       yield* seen.put(rows)
     }).pipe(
       Effect.catchAll((error) => Effect.logWarning(`heartbeats were not kept: ${error.reason}`))

@@ -276,6 +276,33 @@ describe("discovery", () => {
     })
   )
 
+  it.scoped("keeps no more keys of a zone than it can have nodes, round after round", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(start * 1000)
+      const world: World = new Map()
+      const zone = "greedy.org"
+      let made = 20
+      world.set(zone, (name) =>
+        name.startsWith(graph)
+          ? [wireOf(5, { zone: "b.org" })]
+          : Array.from({ length: 20 }, () => {
+              made++
+              return wireOf(made % 256, { zone, endpoint: `https://n${made}.${zone}` })
+            })
+      )
+      const a = yield* site(world, { zone: "a.org", seed: seedOf(1), seeds: [zone] })
+      for (let round = 0; round < 6; round++) yield* a.harvest
+      const rows = yield* a.seen.recent(start, 10_000)
+      const keys = rows.filter(SeenBook.isFirstHand).map((row) => row.operatorSpkHex)
+      assert.isAbove(made, 120)
+      assert.strictEqual(new Set(keys).size, 16)
+      assert.lengthOf(
+        rows.filter((row) => !SeenBook.isFirstHand(row)),
+        1
+      )
+    })
+  )
+
   it.effect("gives no zone more than its share, however many keys it makes up", () =>
     Effect.sync(() => {
       const at = (seed: number, zone: string, ts: number) => {
