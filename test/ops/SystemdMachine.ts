@@ -3,12 +3,12 @@
  * in memory, in namespaces of its own, with a loopback and nothing else for a network. Everything
  * in it, processes and files, is gone when the scope closes.
  */
-import { spawn, spawnSync } from "node:child_process"
+import { spawnSync } from "node:child_process"
 import { mkdtempSync, readFileSync, rmdirSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
-import { eventually, type Ran, run } from "../fixtures/Tools.ts"
+import { daemon, eventually, type Ran, run } from "../fixtures/Tools.ts"
 
 const namespaces = [
   "--mount",
@@ -84,25 +84,17 @@ export const machine = (files: ReadonlyArray<string>) =>
       // The mounts were the namespace's.
       (path) => Effect.sync(() => rmdirSync(path))
     )
-    const { child, log } = yield* Effect.acquireRelease(
-      Effect.sync(() => {
-        const child = spawn(
-          "unshare",
-          [...namespaces, "--fork", "--kill-child", "sh", "-euc", boot, "boot", base, ...files],
-          { stdio: ["ignore", "pipe", "pipe"] }
-        )
-        const log: Array<string> = []
-        for (const stream of [child.stdout, child.stderr])
-          stream.on("data", (chunk: Buffer) => log.push(String(chunk)))
-        return { child, log: () => log.join("") }
-      }),
-      ({ child }) =>
-        Effect.async<void>((resume) => {
-          if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
-          child.once("exit", () => resume(Effect.void))
-          child.kill("SIGKILL")
-        })
-    )
+    const { child, log } = yield* daemon("unshare", [
+      ...namespaces,
+      "--fork",
+      "--kill-child",
+      "sh",
+      "-euc",
+      boot,
+      "boot",
+      base,
+      ...files
+    ])
     const first = () =>
       readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, "utf8").trim().split(" ")[0] ??
       ""
