@@ -3,7 +3,7 @@
  * and only then anything that depends on who is registered, so that who cannot sign learns
  * nothing about others.
  */
-import { Clock, Context, Effect, Layer, Metric, Option, Redacted, Schedule } from "effect"
+import { Clock, Context, Effect, Layer, Option, Redacted } from "effect"
 import type { BucketOptions } from "../runtime/RateLimiter.ts"
 import type { Name } from "../wire/Name.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
@@ -13,10 +13,10 @@ import { Audit } from "./Audit.ts"
 import { AuthConfig } from "./AuthConfig.ts"
 import * as AuthMetrics from "./AuthMetrics.ts"
 import { type Challenge, Challenges } from "./Challenges.ts"
-import * as Inheritance from "./Inheritance.ts"
 import * as Lineage from "./Lineage.ts"
 import type { Claim, Refusal } from "./Ownership.ts"
 import { RegistrationConfig, reservedUntil } from "./RegistrationConfig.ts"
+import * as RegisteredKeys from "./RegisteredKeys.ts"
 import { possession, proven, refuse, type RegistrationRefused } from "./RegistrationChecks.ts"
 import type * as Request from "./RegistrationRequest.ts"
 import type * as Subject from "./Subject.ts"
@@ -24,7 +24,6 @@ import { TokenCache } from "./TokenCache.ts"
 import * as TokenFormat from "./TokenFormat.ts"
 import { selfService } from "./TokenRow.ts"
 import { TokenStore } from "./TokenStore.ts"
-import { isActive } from "./TsigKey.ts"
 import { TsigKeys } from "./TsigKeys.ts"
 import { TsigKeyStore } from "./TsigKeyStore.ts"
 import * as TsigMint from "./TsigMint.ts"
@@ -116,23 +115,8 @@ const make = Effect.gen(function* () {
 
   const nowSeconds = Effect.map(Clock.currentTimeMillis, (ms) => Math.floor(ms / 1000))
 
-  const held = (yield* keys.list).filter((key) => key.subject !== "")
-  yield* tokens.adopt(Inheritance.owners(held.map(TsigMint.evidence), yield* nowSeconds))
-
-  if (Option.isSome(servedZone))
-    for (const key of held) {
-      const kept = TsigMint.withoutForeignNames(key, servedZone.value)
-      if (kept === undefined) continue
-      yield* keys.rescope(key.name, kept)
-      yield* Effect.logWarning(`TSIG key ${key.name} no longer writes names of ${servedZone.value}`)
-    }
-
-  const countKeys = Effect.gen(function* () {
-    const now = yield* nowSeconds
-    const active = (yield* keys.list).filter((key) => isActive(key, now))
-    yield* Metric.set(AuthMetrics.tsigKeysLive, active.length)
-  }).pipe(Effect.catchAllCause((cause) => Effect.logWarning("TSIG keys were not counted", cause)))
-  yield* Effect.forkScoped(Effect.repeat(countKeys, Schedule.spaced("1 minute")))
+  yield* RegisteredKeys.settle
+  yield* RegisteredKeys.count
 
   const claimOf = (
     request: Request.RegistrationRequest,
