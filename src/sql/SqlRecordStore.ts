@@ -18,7 +18,8 @@ import { RecordRows } from "./RecordRows.ts"
 import * as RecordSchema from "./RecordSchema.ts"
 import * as SqliteFile from "./SqliteFile.ts"
 import { asStoreError, toStoreError } from "./SqlReason.ts"
-import { autocommit, type Run, transaction } from "./Transaction.ts"
+import type { Bound } from "./SqliteConnection.ts"
+import { autocommit, transaction, writer } from "./Transaction.ts"
 
 /** Rows read by one statement of `live`. */
 const livePage = 500
@@ -67,6 +68,7 @@ const fileBytes = (path: string) =>
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
+  const write = yield* writer
   yield* Migrations.run({ steps: RecordSchema.steps, always: RecordSchema.upkeep })
 
   const [start] = yield* sql<{ last: number }>`SELECT max(
@@ -78,18 +80,11 @@ const make = Effect.gen(function* () {
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       // Taken even if the commit fails: a gap harms nobody, a repetition hides a row from peers.
       if (puts !== "") lastStored = Math.max(lastStored + 1, now)
-      const put = [upsert, lastStored, puts] as const
-      if (removals === "") return puts === "" ? Effect.void : autocommit(sql, ...put)
-      return transaction(sql, (run) =>
-        deleting(run, run(remove, removals)).pipe(
-          Effect.zipRight(puts === "" ? Effect.void : run(...put))
-        )
-      )
+      const statements: Array<Bound> = []
+      if (removals !== "") statements.push([remove, removals], [mark, lastStored])
+      if (puts !== "") statements.push([upsert, lastStored, puts])
+      return statements.length === 0 ? Effect.void : write(statements)
     })
-
-  // The highest stored_ts outlives its row here, lest a clock set back gives it out again.
-  const deleting = <A, E>(run: Run, body: Effect.Effect<A, E>) =>
-    Effect.zipLeft(body, run(mark, lastStored))
 
   const livePages = (now: number) =>
     Stream.paginateEffect({ storedTs: -1, rowid: 0 }, (after) =>
@@ -109,7 +104,7 @@ const make = Effect.gen(function* () {
   const forget = Effect.zipRight(Effect.ignore(sql`PRAGMA shrink_memory`), collect)
 
   return RecordRows.of({
-    commit: (changes) => asStoreError(commit(changes)).pipe(Effect.asVoid),
+    commit: (changes) => asStoreError(commit(changes)),
     live: (now) =>
       livePages(now).pipe(
         // A name no query can ask for is kept, but is nothing to answer with.
@@ -126,7 +121,10 @@ const make = Effect.gen(function* () {
         Stream.ensuring(forget)
       ),
     sweep: (now, limit) =>
-      transaction(sql, (run) => deleting(run, run(sweep, now, limit))).pipe(
+      transaction(sql, (run) =>
+        // The highest stored_ts outlives its row, lest a clock set back gives it out again.
+        Effect.zipLeft(run(sweep, now, limit), run(mark, lastStored))
+      ).pipe(
         Effect.map((rows) => rows.length),
         asStoreError
       ),
