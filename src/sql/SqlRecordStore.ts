@@ -60,6 +60,10 @@ const toStored = (row: Row): StoredTxt => ({
   expiresAt: row.expires_at
 })
 
+/** By stored_ts, then rowid: what one commit wrote comes in its order, as far as a page goes. */
+const asWritten = (a: ReadonlyArray<unknown>, b: ReadonlyArray<unknown>): number =>
+  Number(a[3]) - Number(b[3]) || Number(a[6]) - Number(b[6])
+
 /** Octets of a file; 0 when there is none. */
 const fileBytes = (path: string) =>
   Effect.tryPromise(() => stat(path)).pipe(
@@ -70,6 +74,7 @@ const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const write = yield* writer
   yield* Migrations.run({ steps: RecordSchema.steps, always: RecordSchema.upkeep })
+  yield* RecordSchema.dropUnneeded
 
   const [start] = yield* sql<{ last: number }>`SELECT max(
     (SELECT value FROM dnsmesh_meta WHERE key = 'stored-mark'),
@@ -87,15 +92,15 @@ const make = Effect.gen(function* () {
     })
 
   const livePages = (now: number) =>
-    Stream.paginateEffect({ storedTs: -1, rowid: 0 }, (after) =>
+    Stream.paginateEffect([-1, "", "", 0], (after: ReadonlyArray<unknown>) =>
       Effect.map(
-        sql`SELECT name, value, expires_at, stored_ts, rowid FROM records
-          WHERE (stored_ts, rowid) > (${after.storedTs}, ${after.rowid}) AND +expires_at > ${now}
-          ORDER BY stored_ts, rowid LIMIT ${livePage}`.values,
+        sql`SELECT name, value, expires_at, stored_ts, name, value_hash, rowid FROM records
+          WHERE (stored_ts, name, value_hash, rowid) > (${after[0]}, ${after[1]}, ${after[2]}, ${after[3]})
+            AND +expires_at > ${now}
+          ORDER BY stored_ts, name, value_hash, rowid LIMIT ${livePage}`.values,
         (rows) => {
           const last = rows.length < livePage ? undefined : rows.at(-1)
-          const more = last && { storedTs: Number(last[3]), rowid: Number(last[4]) }
-          return [rows, Option.fromNullable(more)] as const
+          return [rows.toSorted(asWritten), Option.fromNullable(last?.slice(3))] as const
         }
       )
     )

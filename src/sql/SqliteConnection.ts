@@ -78,7 +78,9 @@ const make = (database: Database): SqliteConnection => {
 }
 
 const toSqlError = (cause: unknown): SqlError =>
-  cause instanceof SqlError ? cause : new SqlError({ cause, message: "Failed to execute statement" })
+  cause instanceof SqlError
+    ? cause
+    : new SqlError({ cause, message: "Failed to execute statement" })
 
 const attempt = <A>(run: () => A): Effect.Effect<A, SqlError> =>
   Effect.try({ try: run, catch: toSqlError })
