@@ -19,6 +19,8 @@ const given = options({ names: 10_000, connections: 64, rounds: 3, seconds: 3 },
 const slow = given.has("slow")
 const bareServer = join(import.meta.dirname, "lib/bareServer.ts")
 const basePort = 15_400
+/** Seconds each server has before it is measured. */
+const warmUp = 3
 pinSelf(1)
 
 const bare = async (mode: "turn" | "request", port: number): Promise<ChildProcess> =>
@@ -62,7 +64,7 @@ const servers = [
 ]
 for (const { port, token } of servers) {
   await ready(port)
-  await publishing({ port, token, seconds: 1 })
+  await publishing({ port, token, seconds: warmUp })
 }
 const of = await interleaved(servers, given.rounds, async ({ child, port, token }) => {
   const before = cpuOf(child)

@@ -22,6 +22,8 @@ const slow = given.has("slow")
 const basePort = 15_330
 /** No server here takes more. */
 const mostPerSecond = 30_000
+/** Seconds each server has before it is measured, with many unanswered and then with one. */
+const warmUp = 3
 pinSelf(1)
 
 const dir = scratch()
@@ -58,7 +60,13 @@ heading(
   `median of ${given.rounds} rounds of ${given.seconds} s`
 )
 for (const { port } of servers)
-  await updating({ port, messages: presigned(1000), outstanding: 20, seconds: 1 })
+  for (const outstanding of [100, 1])
+    await updating({
+      port,
+      messages: presigned(mostPerSecond * warmUp),
+      outstanding,
+      seconds: warmUp
+    })
 for (const outstanding of [1, 20, 100]) {
   const of = await interleaved(servers, given.rounds, async ({ child, port }) => {
     const messages = presigned(mostPerSecond * given.seconds)

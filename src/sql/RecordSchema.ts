@@ -110,3 +110,17 @@ const normalise = Effect.flatMap(SqlClient.SqlClient, (sql) =>
 
 /** Puts right what older releases left. */
 export const upkeep: Upkeep = { isDue, run: normalise }
+
+/**
+ * Indexes whose columns are the first of another's. The reference makes them again whenever it
+ * opens the file, so they may go without a copy; each write of a row costs a fifth more with them
+ * (bench/keys.ts), and a file a third.
+ */
+const unneeded = ["idx_records_name", "idx_records_stored_ts"]
+
+/** No reason not to open the file, when it does not work. */
+export const dropUnneeded = Effect.flatMap(SqlClient.SqlClient, (sql) =>
+  Effect.forEach(unneeded, (index) => sql`DROP INDEX IF EXISTS ${sql(index)}`, { discard: true })
+).pipe(
+  Effect.catchAll((error) => Effect.logWarning("an index nobody needs was not dropped", error))
+)

@@ -7,13 +7,14 @@ import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import { Effect, Exit, Scope, Stream } from "effect"
 import { codeOf, messageOf } from "./SqlReason.ts"
+import type { Bound, SqliteConnection } from "./SqliteConnection.ts"
 
 type Use = <A>(
   f: (connection: Connection) => Effect.Effect<A, SqlError>
 ) => Effect.Effect<A, SqlError>
 
 interface Held {
-  readonly connection: Connection
+  readonly connection: SqliteConnection
   readonly scope: Scope.CloseableScope
 }
 
@@ -37,6 +38,11 @@ export interface ReplaceableConnection {
   readonly acquirer: Effect.Effect<Connection>
   /** Nobody else's statements run until the scope closes. */
   readonly transactionAcquirer: Effect.Effect<Connection, SqlError, Scope.Scope>
+  /**
+   * Runs the statements at once, as one transaction; `undefined`, and nothing done, while somebody
+   * else holds the connection or it has to be replaced first.
+   */
+  readonly atOnce: (statements: ReadonlyArray<Bound>) => Exit.Exit<void, SqlError> | undefined
 }
 
 /**
@@ -44,17 +50,29 @@ export interface ReplaceableConnection {
  * their own. `farewell` runs on the last one before it is closed.
  */
 export const make = <E>(options: {
-  readonly first: Effect.Effect<Connection, E, Scope.Scope>
-  readonly again: Effect.Effect<Connection, unknown, Scope.Scope>
+  readonly first: Effect.Effect<SqliteConnection, E, Scope.Scope>
+  readonly again: Effect.Effect<SqliteConnection, unknown, Scope.Scope>
   readonly farewell: (connection: Connection) => Effect.Effect<unknown, unknown>
 }): Effect.Effect<ReplaceableConnection, E, Scope.Scope> =>
   Effect.gen(function* () {
     const semaphore = yield* Effect.makeSemaphore(1)
+    /** What the semaphore knows, for those who cannot wait for it. */
+    let held = false
+    const exclusively = <A, E2, R>(effect: Effect.Effect<A, E2, R>) =>
+      Effect.ensuring(
+        Effect.suspend(() => {
+          held = true
+          return effect
+        }),
+        Effect.sync(() => {
+          held = false
+        })
+      ).pipe(semaphore.withPermits(1))
     let current: Held | undefined
     let lost = false
     let ioErrors = 0
 
-    const hold = <E2>(connect: Effect.Effect<Connection, E2, Scope.Scope>) =>
+    const hold = <E2>(connect: Effect.Effect<SqliteConnection, E2, Scope.Scope>) =>
       Effect.gen(function* () {
         const scope = yield* Scope.make()
         const connection = yield* connect.pipe(
@@ -78,17 +96,17 @@ export const make = <E>(options: {
     )
 
     // SQLite takes a failed transaction back on the same connection, so the first I/O error is
-    // borne. Where they go on, the file may have been replaced beneath us; and the driver
-    // remembers for minutes that it could not prepare a statement.
-    const judge = (error: SqlError) =>
-      Effect.sync(() => {
-        const code = codeOf(error)
-        if (code.startsWith("SQLITE_IOERR")) ioErrors++
-        lost ||=
-          ioErrors >= ioTolerance ||
-          /^SQLITE_(CORRUPT|NOTADB|CANTOPEN|READONLY)/.test(code) ||
-          error.message.startsWith("Failed to prepare")
-      })
+    // borne. Where they go on, or our own statements cannot be prepared, the file may have been
+    // replaced beneath us.
+    const judge = (error: SqlError): void => {
+      const code = codeOf(error)
+      if (code.startsWith("SQLITE_IOERR")) ioErrors++
+      lost ||=
+        ioErrors >= ioTolerance ||
+        /^SQLITE_(CORRUPT|NOTADB|CANTOPEN|READONLY)/.test(code) ||
+        error.message.startsWith("Failed to prepare")
+    }
+    const judging = (error: SqlError) => Effect.sync(() => judge(error))
 
     yield* Effect.acquireRelease(hold(options.first), () =>
       Effect.suspend(() =>
@@ -98,25 +116,43 @@ export const make = <E>(options: {
               Effect.ignore(options.farewell(current.connection)),
               Scope.close(current.scope, Exit.void)
             )
-      ).pipe(semaphore.withPermits(1))
+      ).pipe(exclusively)
     )
 
     return {
       acquirer: Effect.succeed(
-        over((f) =>
-          semaphore.withPermits(1)(Effect.flatMap(connection, f).pipe(Effect.tapError(judge)))
-        )
+        over((f) => exclusively(Effect.flatMap(connection, f).pipe(Effect.tapError(judging))))
       ),
       // Judged when the transaction has ended: it stays on one connection, and its ROLLBACK
       // has to reach that one.
       transactionAcquirer: Effect.gen(function* () {
-        yield* Effect.acquireRelease(semaphore.take(1), () => semaphore.release(1))
+        yield* Effect.acquireRelease(
+          Effect.tap(semaphore.take(1), () => {
+            held = true
+          }),
+          () =>
+            Effect.suspend(() => {
+              held = false
+              return semaphore.release(1)
+            })
+        )
         const pinned = yield* connection
         let failure: SqlError | undefined
-        yield* Effect.addFinalizer(() => (failure === undefined ? Effect.void : judge(failure)))
+        yield* Effect.addFinalizer(() => (failure === undefined ? Effect.void : judging(failure)))
         return over((f) =>
           Effect.tapError(f(pinned), (error) => Effect.sync(() => (failure ??= error)))
         )
-      })
+      }),
+      atOnce: (statements) => {
+        if (held || lost || current === undefined) return undefined
+        try {
+          current.connection.together(statements)
+          return Exit.void
+        } catch (cause) {
+          const error = toSqlError(cause)
+          judge(error)
+          return Exit.fail(error)
+        }
+      }
     }
   })

@@ -18,7 +18,8 @@ import { RecordRows } from "./RecordRows.ts"
 import * as RecordSchema from "./RecordSchema.ts"
 import * as SqliteFile from "./SqliteFile.ts"
 import { asStoreError, toStoreError } from "./SqlReason.ts"
-import { autocommit, type Run, transaction } from "./Transaction.ts"
+import type { Bound } from "./SqliteConnection.ts"
+import { autocommit, transaction, writer } from "./Transaction.ts"
 
 /** Rows read by one statement of `live`. */
 const livePage = 500
@@ -59,6 +60,10 @@ const toStored = (row: Row): StoredTxt => ({
   expiresAt: row.expires_at
 })
 
+/** By stored_ts, then rowid: what one commit wrote comes in its order, as far as a page goes. */
+const asWritten = (a: ReadonlyArray<unknown>, b: ReadonlyArray<unknown>): number =>
+  Number(a[3]) - Number(b[3]) || Number(a[6]) - Number(b[6])
+
 /** Octets of a file; 0 when there is none. */
 const fileBytes = (path: string) =>
   Effect.tryPromise(() => stat(path)).pipe(
@@ -67,7 +72,9 @@ const fileBytes = (path: string) =>
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
+  const write = yield* writer
   yield* Migrations.run({ steps: RecordSchema.steps, always: RecordSchema.upkeep })
+  yield* RecordSchema.dropUnneeded
 
   const [start] = yield* sql<{ last: number }>`SELECT max(
     (SELECT value FROM dnsmesh_meta WHERE key = 'stored-mark'),
@@ -78,29 +85,22 @@ const make = Effect.gen(function* () {
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
       // Taken even if the commit fails: a gap harms nobody, a repetition hides a row from peers.
       if (puts !== "") lastStored = Math.max(lastStored + 1, now)
-      const put = [upsert, lastStored, puts] as const
-      if (removals === "") return puts === "" ? Effect.void : autocommit(sql, ...put)
-      return transaction(sql, (run) =>
-        deleting(run, run(remove, removals)).pipe(
-          Effect.zipRight(puts === "" ? Effect.void : run(...put))
-        )
-      )
+      const statements: Array<Bound> = []
+      if (removals !== "") statements.push([remove, removals], [mark, lastStored])
+      if (puts !== "") statements.push([upsert, lastStored, puts])
+      return statements.length === 0 ? Effect.void : write(statements)
     })
 
-  // The highest stored_ts outlives its row here, lest a clock set back gives it out again.
-  const deleting = <A, E>(run: Run, body: Effect.Effect<A, E>) =>
-    Effect.zipLeft(body, run(mark, lastStored))
-
   const livePages = (now: number) =>
-    Stream.paginateEffect({ storedTs: -1, rowid: 0 }, (after) =>
+    Stream.paginateEffect([-1, "", "", 0], (after: ReadonlyArray<unknown>) =>
       Effect.map(
-        sql`SELECT name, value, expires_at, stored_ts, rowid FROM records
-          WHERE (stored_ts, rowid) > (${after.storedTs}, ${after.rowid}) AND +expires_at > ${now}
-          ORDER BY stored_ts, rowid LIMIT ${livePage}`.values,
+        sql`SELECT name, value, expires_at, stored_ts, name, value_hash, rowid FROM records
+          WHERE (stored_ts, name, value_hash, rowid) > (${after[0]}, ${after[1]}, ${after[2]}, ${after[3]})
+            AND +expires_at > ${now}
+          ORDER BY stored_ts, name, value_hash, rowid LIMIT ${livePage}`.values,
         (rows) => {
           const last = rows.length < livePage ? undefined : rows.at(-1)
-          const more = last && { storedTs: Number(last[3]), rowid: Number(last[4]) }
-          return [rows, Option.fromNullable(more)] as const
+          return [rows.toSorted(asWritten), Option.fromNullable(last?.slice(3))] as const
         }
       )
     )
@@ -109,7 +109,7 @@ const make = Effect.gen(function* () {
   const forget = Effect.zipRight(Effect.ignore(sql`PRAGMA shrink_memory`), collect)
 
   return RecordRows.of({
-    commit: (changes) => asStoreError(commit(changes)).pipe(Effect.asVoid),
+    commit: (changes) => asStoreError(commit(changes)),
     live: (now) =>
       livePages(now).pipe(
         // A name no query can ask for is kept, but is nothing to answer with.
@@ -126,7 +126,10 @@ const make = Effect.gen(function* () {
         Stream.ensuring(forget)
       ),
     sweep: (now, limit) =>
-      transaction(sql, (run) => deleting(run, run(sweep, now, limit))).pipe(
+      transaction(sql, (run) =>
+        // The highest stored_ts outlives its row, lest a clock set back gives it out again.
+        Effect.zipLeft(run(sweep, now, limit), run(mark, lastStored))
+      ).pipe(
         Effect.map((rows) => rows.length),
         asStoreError
       ),

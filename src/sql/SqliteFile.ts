@@ -6,15 +6,15 @@
 import { Reactivity } from "@effect/experimental"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
-import { SqliteClient } from "@effect/sql-sqlite-node"
 import * as Statement from "@effect/sql/Statement"
-import { Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import * as DatabaseLock from "./DatabaseLock.ts"
 import * as DatabasePath from "./DatabasePath.ts"
 import { OpenError } from "./OpenError.ts"
 import * as ReplaceableConnection from "./ReplaceableConnection.ts"
+import * as SqliteConnection from "./SqliteConnection.ts"
 import { codeOf, messageOf } from "./SqlReason.ts"
-import { settling, withFailingCommit } from "./Transaction.ts"
+import { AtOnce, settling, withFailingCommit } from "./Transaction.ts"
 
 export interface SqliteFileOptions {
   readonly path: string
@@ -37,12 +37,9 @@ const driverErrors = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
   Effect.catchAllDefect(effect, (defect) => Effect.fail(defect))
 
 const connect = (path: string) =>
-  Effect.gen(function* () {
-    const client = yield* SqliteClient.make({ filename: path, disableWAL: true })
-    const connection = yield* client.reserve
-    yield* run(connection, `PRAGMA busy_timeout = ${busyTimeout}`)
-    return connection
-  }).pipe(driverErrors, Effect.provide(Reactivity.layer))
+  Effect.tap(SqliteConnection.open(path), (connection) =>
+    run(connection, `PRAGMA busy_timeout = ${busyTimeout}`)
+  ).pipe(driverErrors)
 
 /** The settings of a connection that writes; changes nothing that was stored. */
 const arm = (connection: Connection) =>
@@ -118,9 +115,13 @@ const make = (options: SqliteFileOptions) =>
       compiler: Statement.makeCompilerSqlite(),
       spanAttributes: [["db.system.name", "sqlite"]]
     })
-    return withFailingCommit(client)
+    return Context.make(SqlClient.SqlClient, withFailingCommit(client)).pipe(
+      Context.add(AtOnce, connection.atOnce)
+    )
   }).pipe(Effect.mapError(toOpenError(options.path)))
 
 /** Opens the file as its options say, creating it when missing. */
-export const layer = (options: SqliteFileOptions): Layer.Layer<SqlClient.SqlClient, OpenError> =>
-  Layer.scoped(SqlClient.SqlClient, make(options)).pipe(Layer.provide(Reactivity.layer))
+export const layer = (
+  options: SqliteFileOptions
+): Layer.Layer<SqlClient.SqlClient | AtOnce, OpenError> =>
+  Layer.scopedContext(make(options)).pipe(Layer.provide(Reactivity.layer))

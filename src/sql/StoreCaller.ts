@@ -1,5 +1,5 @@
 /** The main side of a hosted store: its contract, each member a message to the thread and back. */
-import { Chunk, Clock, Effect, Option, Schema, type Scope, Stream } from "effect"
+import { Chunk, Effect, Option, Schema, type Scope, Stream } from "effect"
 import { StoreError } from "../zone/RecordStore.ts"
 import type { HostedStore, MemberKind } from "./HostedStore.ts"
 import { OpenError } from "./OpenError.ts"
@@ -45,24 +45,30 @@ const callers = <I, S extends object, X>(
       ? Effect.flatMap(store.decodeError(reply.error), Effect.fail)
       : unexpected(reply)
 
-  const ask = (_tag: "Call" | "OpenCursor", member: string, args: ReadonlyArray<unknown>) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      Effect.mapError(
+  const ask = <A>(
+    _tag: "Call" | "OpenCursor",
+    member: string,
+    args: ReadonlyArray<unknown>,
+    done: (reply: Extract<Reply, { _tag: "Done" }>) => A
+  ) =>
+    Effect.clockWith((clock) => {
+      const now = clock.unsafeCurrentTimeMillis()
+      return Effect.matchEffect(
         thread.ask((id) => ({ _tag, id, store: number, member, args, now })),
-        closed
+        {
+          onFailure: (gone) => Effect.fail(closed(gone)),
+          onSuccess: (reply) =>
+            reply._tag === "Done" ? Effect.succeed(done(reply)) : failed(reply)
+        }
       )
-    )
+    })
 
   const call = (member: string, args: ReadonlyArray<unknown>) =>
-    Effect.flatMap(ask("Call", member, args), (reply) =>
-      reply._tag === "Done" ? Effect.succeed(reply.value) : failed(reply)
-    )
+    ask("Call", member, args, (reply) => reply.value)
 
   const stream = (member: string, args: ReadonlyArray<unknown>) =>
     Effect.acquireRelease(
-      Effect.flatMap(ask("OpenCursor", member, args), (reply) =>
-        reply._tag === "Done" ? Effect.succeed(reply.id) : failed(reply)
-      ),
+      ask("OpenCursor", member, args, (reply) => reply.id),
       (cursor) => Effect.ignore(thread.ask((id) => ({ _tag: "Release", id, cursor })))
     ).pipe(
       Effect.map((cursor) =>

@@ -3,7 +3,7 @@
  * them. Invariant: every request but `Stop` gets exactly one reply, and a store closes
  * only after every call it was given has ended.
  */
-import { Cause, Chunk, Clock, Effect, Exit, FiberSet, Option, Schema, Scope, Stream } from "effect"
+import { Cause, Chunk, Clock, Effect, Exit, Option, Runtime, Schema, Scope, Stream } from "effect"
 import type { MessagePort } from "node:worker_threads"
 import { StoreError } from "../zone/RecordStore.ts"
 import type { AnyHostedStore } from "./HostedStore.ts"
@@ -14,7 +14,24 @@ interface Opened {
   readonly hosted: AnyHostedStore
   readonly members: ReadonlyMap<string, unknown>
   readonly scope: Scope.CloseableScope
-  readonly calls: FiberSet.FiberSet
+  readonly calls: Calls
+}
+
+/** The calls of one store that have not ended. */
+class Calls {
+  #pending = 0
+  #onEmpty: (() => void) | undefined
+
+  begin(): void {
+    this.#pending++
+  }
+  readonly end = Effect.sync(() => {
+    if (--this.#pending === 0) this.#onEmpty?.()
+  })
+  readonly ended = Effect.async<void>((resume) => {
+    if (this.#pending === 0) resume(Effect.void)
+    else this.#onEmpty = () => resume(Effect.void)
+  })
 }
 
 interface Cursor {
@@ -62,9 +79,9 @@ export const serve = (port: MessagePort, stores: ReadonlyArray<AnyHostedStore>) 
         const scope = yield* Scope.make()
         yield* Effect.gen(function* () {
           const members = yield* hosted.open(path)
-          const calls = yield* FiberSet.make()
+          const calls = new Calls()
           // Added last, so it runs first: what was asked is done before the file closes.
-          yield* Effect.addFinalizer(() => FiberSet.awaitEmpty(calls))
+          yield* Effect.addFinalizer(() => calls.ended)
           opened.set(id, { hosted, members, scope, calls })
         }).pipe(
           Scope.extend(scope),
@@ -107,14 +124,14 @@ export const serve = (port: MessagePort, stores: ReadonlyArray<AnyHostedStore>) 
       inStore(request, (store) => {
         const asked = ask(store, request)
         if (!isEffect(asked)) return Effect.dieMessage(`${request.member} is no effect`)
+        store.calls.begin()
         return asked.pipe(
           Effect.withClock(clockAt(live, request.now)),
           Effect.matchEffect({
             onSuccess: (value) => done(request.id, value),
             onFailure: failed(request.id, store.hosted)
           }),
-          answerDefects(request.id),
-          FiberSet.run(store.calls)
+          Effect.ensuring(store.calls.end)
         )
       })
 
@@ -178,12 +195,14 @@ export const serve = (port: MessagePort, stores: ReadonlyArray<AnyHostedStore>) 
       }
     }
 
+    // Begins at once, and a call that waits for nothing is answered before the next message.
+    const run = Runtime.runFork(yield* Effect.runtime())
     yield* Effect.async<void>((resume) => {
       port.on("message", (request: Request) => {
         if (request._tag === "Stop") return resume(Effect.void)
-        Effect.runFork(Effect.withTracerEnabled(answerDefects(request.id)(handle(request)), false))
+        run(answerDefects(request.id)(handle(request)))
       })
     })
     yield* Effect.forEach([...opened.keys()].reverse(), close, { discard: true })
     port.close()
-  })
+  }).pipe(Effect.withTracerEnabled(false))

@@ -2,10 +2,11 @@
  * A write transaction whose failure is a value. The client's own `withTransaction` turns a
  * COMMIT that fails, as on a full disk, into a defect and leaves the transaction open.
  */
-import { type SqlClient, TransactionConnection } from "@effect/sql/SqlClient"
+import { SqlClient, TransactionConnection } from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
-import { Effect, Option } from "effect"
+import { Context, Effect, type Exit, Option } from "effect"
+import type { Bound } from "./SqliteConnection.ts"
 
 /** Runs one statement of the transaction; yields its rows, none unless it returns some. */
 export type Run = (
@@ -42,6 +43,30 @@ export const autocommit = (
   Effect.flatMap(sql.reserve, (connection) =>
     connection.execute(statement, params, undefined)
   ).pipe(Effect.scoped, Effect.uninterruptible)
+
+/**
+ * Writes without a fiber: `undefined`, and nothing done, when the connection is not free. A commit
+ * of one row cost twice as much with one (bench/update.ts).
+ */
+export class AtOnce extends Context.Tag("dnsmesh/sql/AtOnce")<
+  AtOnce,
+  (statements: ReadonlyArray<Bound>) => Exit.Exit<void, SqlError> | undefined
+>() {}
+
+/** What writes statements that become durable together, at once where that can be. */
+export const writer: Effect.Effect<
+  (statements: ReadonlyArray<Bound>) => Effect.Effect<void, SqlError>,
+  never,
+  SqlClient
+> = Effect.gen(function* () {
+  const sql = yield* SqlClient
+  const atOnce = Option.getOrElse(yield* Effect.serviceOption(AtOnce), () => () => undefined)
+  const inTurn = (statements: ReadonlyArray<Bound>) =>
+    transaction(sql, (run) =>
+      Effect.forEach(statements, (statement) => run(...statement), { discard: true })
+    )
+  return (statements) => atOnce(statements) ?? inTurn(statements)
+})
 
 /** A connection on which a COMMIT that fails leaves no transaction open. */
 export const settling = (connection: Connection): Connection => ({

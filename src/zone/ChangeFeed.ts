@@ -46,7 +46,11 @@ export class ChangeFeed extends Context.Tag("dnsmesh/zone/ChangeFeed")<
           Effect.sync(() => void settling.add(settle)),
           () => Effect.sync(() => void settling.delete(settle))
         ),
-      settled: Effect.suspend(() => Effect.forEach(settling, (settle) => settle, { discard: true }))
+      settled: Effect.suspend(() =>
+        settling.size === 0
+          ? Effect.void
+          : Effect.forEach(settling, (settle) => settle, { discard: true })
+      )
     })
   })
 }

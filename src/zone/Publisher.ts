@@ -3,7 +3,7 @@
  * anti-entropy all end here, so a rule checked here holds for every one of them.
  * Requests that arrive while a commit runs are decided together and share the next one.
  */
-import { Clock, Context, Duration, Effect, Exit, Layer, Metric, MetricBoundaries } from "effect"
+import { Context, Effect, Exit, Layer, Metric, MetricBoundaries, Runtime } from "effect"
 import { AnswerIndex } from "./AnswerIndex.ts"
 import { ChangeFeed } from "./ChangeFeed.ts"
 import { ContentPolicy } from "./ContentPolicy.ts"
@@ -47,6 +47,7 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
       const limits = yield* Limits
       const policy = yield* ContentPolicy
       const store = yield* RecordStore
+      const clock = yield* Effect.clock
       const shares = new Shares()
       const forget = (changes: ReadonlyArray<RowChange>): void => {
         for (const change of changes)
@@ -61,38 +62,30 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
           if (!held) shares.remove(owner, value)
         }
       }
+      const runFork = Runtime.runFork(yield* Effect.runtime())
       let waiting: Array<Waiting> = []
-      let wake: (() => void) | undefined
+      /** Set while a group is being committed, or is about to gather. */
+      let busy = false
+      let onIdle: (() => void) | undefined
       let open = true
 
       const apply = (request: WriteRequest): Effect.Effect<Applied, PublishError> =>
         Effect.async((resume) => {
           if (!open) return resume(closed)
           waiting.push({ request, resume })
-          wake?.()
+          if (!busy) gather()
         })
 
       // A macrotask: every socket that is readable delivers its request before the group closes.
-      const turn = Effect.async<void>((resume) => {
-        const handle = setImmediate(() => resume(Effect.void))
-        return Effect.sync(() => clearImmediate(handle))
-      })
-      const someoneWaits = Effect.async<void>((resume) => {
-        if (waiting.length > 0) return resume(Effect.void)
-        wake = () => {
-          wake = undefined
-          resume(Effect.void)
-        }
-        return Effect.sync(() => {
-          wake = undefined
-        })
-      })
+      const gather = (): void => {
+        busy = true
+        setImmediate(() => runFork(commitGroup))
+      }
 
-      const commit = Effect.fnUntraced(function* (group: ReadonlyArray<Waiting>) {
-        const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const decide = (group: ReadonlyArray<Waiting>, now: number): Decided => {
         const draft = new Draft(zone, now, shares)
         const rows: Array<RowChange> = []
-        const admitted: Array<{ readonly entry: Waiting; readonly applied: Applied }> = []
+        const admitted: Array<Admitted> = []
         for (const entry of group) {
           const decision = draft.decide(entry.request, { limits, policy })
           if (decision._tag === "Left") entry.resume(Exit.fail(decision.left))
@@ -101,53 +94,80 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
             admitted.push({ entry, applied: decision.right.applied })
           }
         }
-        const committed = yield* Effect.exit(
-          rows.length === 0 ? Effect.void : store.commit(rows).pipe(timed)
-        )
-        if (Exit.isFailure(committed)) forgetUnheld(rows, now)
-        else {
-          const content = zone.apply(rows)
-          if (rows.length > 0) {
-            commitRequests.unsafeUpdate(admitted.length, [])
-            feed.unsafeEmit({ cause: "write", changes: rows, content })
-            yield* feed.settled
-          }
+        return { rows, admitted }
+      }
+
+      const tell = (rows: ReadonlyArray<RowChange>, requests: number): Effect.Effect<void> => {
+        const content = zone.apply(rows)
+        commitRequests.unsafeUpdate(requests, [])
+        feed.unsafeEmit({ cause: "write", changes: rows, content })
+        return feed.settled
+      }
+
+      const commit = (group: ReadonlyArray<Waiting>): Effect.Effect<void> => {
+        const now = Math.floor(clock.unsafeCurrentTimeMillis() / 1000)
+        const { admitted, rows } = decide(group, now)
+        const answer = (committed: Exit.Exit<void, StoreError>): void => {
+          for (const { applied, entry } of admitted) entry.resume(Exit.as(committed, applied))
         }
-        for (const { entry, applied } of admitted) entry.resume(Exit.as(committed, applied))
-      })
+        if (rows.length === 0) return Effect.sync(() => answer(Exit.void))
+        const began = clock.unsafeCurrentTimeNanos()
+        return Effect.matchCauseEffect(store.commit(rows), {
+          onFailure: (cause) =>
+            Effect.sync(() => {
+              forgetUnheld(rows, now)
+              answer(Exit.failCause(cause))
+            }),
+          onSuccess: () => {
+            commitSeconds.unsafeUpdate(Number(clock.unsafeCurrentTimeNanos() - began) / 1e9, [])
+            return Effect.map(tell(rows, admitted.length), () => answer(Exit.void))
+          }
+        })
+      }
 
       // A defect answers the group it met, and the next group is served all the same.
       const commitGroup = Effect.suspend(() => {
         const group = waiting.slice(0, groupSize)
         waiting = waiting.slice(groupSize)
-        return Effect.catchAllCause(commit(group), (cause) =>
-          Effect.zipRight(
-            Effect.sync(() => group.forEach((entry) => entry.resume(Exit.failCause(cause)))),
-            Effect.logError("a group of writes met a defect", cause)
-          )
+        return Effect.catchAllCause(
+          Effect.suspend(() => commit(group)),
+          (cause) => {
+            for (const entry of group) entry.resume(Exit.failCause(cause))
+            return Effect.logError("a group of writes met a defect", cause)
+          }
         )
-      }).pipe(Effect.uninterruptible)
-
-      yield* Effect.addFinalizer(() =>
-        Effect.gen(function* () {
-          open = false
-          while (waiting.length > 0) yield* commitGroup
-        })
+      }).pipe(
+        Effect.ensuring(
+          Effect.sync(() => {
+            busy = false
+            if (waiting.length > 0) gather()
+            else onIdle?.()
+          })
+        ),
+        Effect.uninterruptible
       )
-      yield* someoneWaits.pipe(
-        Effect.zipRight(turn),
-        Effect.zipRight(commitGroup),
-        Effect.forever,
-        Effect.forkScoped
+
+      // What waits is still committed.
+      yield* Effect.addFinalizer(() =>
+        Effect.async<void>((resume) => {
+          open = false
+          if (!busy) return resume(Effect.void)
+          onIdle = () => resume(Effect.void)
+        })
       )
       return Publisher.of({ apply })
     })
   )
 }
 
-const closed = Exit.fail(new StoreError({ reason: "closed", message: "the node is stopping" }))
+interface Admitted {
+  readonly entry: Waiting
+  readonly applied: Applied
+}
 
-const timed = <A, E>(commit: Effect.Effect<A, E>): Effect.Effect<A, E> =>
-  Effect.flatMap(Effect.timed(commit), ([duration, result]) =>
-    Effect.as(Metric.update(commitSeconds, Duration.toSeconds(duration)), result)
-  )
+interface Decided {
+  readonly rows: ReadonlyArray<RowChange>
+  readonly admitted: ReadonlyArray<Admitted>
+}
+
+const closed = Exit.fail(new StoreError({ reason: "closed", message: "the node is stopping" }))

@@ -45,6 +45,10 @@ const here = <A, E>(path: string, body: Effect.Effect<A, E, RecordStore>) =>
   )
 const digest = Effect.flatMap(RecordStore, (store) => store.digest(start, 5000, 0))
 
+/** The schema of the records, but for the indexes that may come and go. */
+const schema = `SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'records'
+  AND name NOT IN ('idx_records_name', 'idx_records_stored_ts') ORDER BY name`
+
 const ms = (seconds: number) => seconds * 1000
 
 describe("RecordSchema", () => {
@@ -145,7 +149,6 @@ describe("RecordSchema", () => {
     Effect.gen(function* () {
       const path = join(yield* tempDirectory, "dmp.db")
       yield* elsewhere(path, lastSchema)
-      const schema = "SELECT name, sql FROM sqlite_schema WHERE tbl_name = 'records' ORDER BY name"
       const before = yield* elsewhere(path, schema)
       yield* here(
         path,
@@ -153,9 +156,10 @@ describe("RecordSchema", () => {
       )
       assert.deepStrictEqual(yield* elsewhere(path, schema), before)
       assert.deepStrictEqual(yield* elsewhere(path, "PRAGMA user_version"), [{ user_version: 0 }])
-      // As a release before the sync columns writes.
+      // As a release before the sync columns opens it and writes.
       yield* elsewhere(
         path,
+        "CREATE INDEX IF NOT EXISTS idx_records_name ON records (name)",
         "DELETE FROM records WHERE name = 'a' AND value = '2'",
         `INSERT OR REPLACE INTO records (name, value, ttl, created_at, expires_at) VALUES ('OLD.example', '3', 60, ${now}, ${now + 60})`
       )
@@ -167,15 +171,50 @@ describe("RecordSchema", () => {
           ["old.example", valueHash("3")]
         ]
       )
+      assert.deepStrictEqual(yield* elsewhere(path, schema), before)
     })
   )
 
-  it.scoped("makes a new file with the columns and indexes of the reference", () =>
+  it.scoped("keeps no index that repeats another, and reads in order without them", () =>
+    Effect.gen(function* () {
+      const path = join(yield* tempDirectory, "dmp.db")
+      yield* elsewhere(path, lastSchema)
+      yield* here(
+        path,
+        Effect.flatMap(RecordStore, (store) => store.commit([put("a", "1")]))
+      )
+      const held = yield* elsewhere(
+        path,
+        "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'records' ORDER BY name"
+      )
+      assert.deepStrictEqual(held, [
+        { name: "idx_records_expires" },
+        { name: "idx_records_page" },
+        { name: "sqlite_autoindex_records_1" }
+      ])
+      for (const query of [
+        "SELECT * FROM records WHERE name = 'a'",
+        "SELECT * FROM records WHERE (stored_ts, name, value_hash, rowid) > (1, '', '', 0) ORDER BY stored_ts, name, value_hash, rowid",
+        "SELECT max(stored_ts) FROM records"
+      ]) {
+        const plan = JSON.stringify(yield* elsewhere(path, `EXPLAIN QUERY PLAN ${query}`))
+        assert.match(plan, /SEARCH records USING (COVERING )?INDEX/)
+        assert.notInclude(plan, "TEMP B-TREE")
+      }
+    })
+  )
+
+  it.scoped("makes a new file with the columns of the reference, and its indexes but for two", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
       const [ours, theirs] = [join(directory, "ours.db"), join(directory, "theirs.db")]
       yield* here(ours, Effect.void)
-      yield* elsewhere(theirs, lastSchema)
+      yield* elsewhere(
+        theirs,
+        lastSchema,
+        "DROP INDEX idx_records_name",
+        "DROP INDEX idx_records_stored_ts"
+      )
       for (const of of [
         "SELECT * FROM pragma_table_xinfo('records')",
         "SELECT l.name, l.[unique], i.seqno, i.name AS part FROM pragma_index_list('records') AS l, pragma_index_info(l.name) AS i ORDER BY 1, 3"
