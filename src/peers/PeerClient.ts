@@ -1,9 +1,9 @@
 /**
  * How this node speaks HTTP to others. Invariant: no redirect is followed, no octet is read
  * beyond the cap nor after the deadline, an address is vetted at the moment of connecting, and
- * a token goes to the host it was meant for and nowhere else.
+ * what proves this node goes to the host it was meant for and nowhere else.
  */
-import { Context, Data, Effect, Either, Layer, Redacted } from "effect"
+import { Context, Data, Effect, Either, Layer } from "effect"
 import { lookup, type LookupAddress } from "node:dns"
 import http from "node:http"
 import https from "node:https"
@@ -31,7 +31,8 @@ export interface PeerRequest {
   readonly path: string
   /** JSON. */
   readonly body?: string
-  readonly token?: Redacted.Redacted<string>
+  /** Beside those of every request. */
+  readonly headers?: Readonly<Record<string, string>>
   /** Octets of the reply's body. */
   readonly maxBytes: number
   /** Milliseconds from the first step to the last octet. */
@@ -85,7 +86,7 @@ export class PeerClient extends Context.Tag("dnsmesh/peers/PeerClient")<
 const unreachable = (message: string, late = false) => new PeerUnreachable({ message, late })
 
 const exchange = (
-  { body, chosenBy, deadline, maxBytes, method, path, token, url }: PeerRequest,
+  { body, chosenBy, deadline, headers: own, maxBytes, method, path, url }: PeerRequest,
   agent: http.Agent
 ): Effect.Effect<PeerReply, PeerError> =>
   Effect.async((resume) => {
@@ -103,9 +104,9 @@ const exchange = (
     const headers: http.OutgoingHttpHeaders = {
       accept: "application/json",
       "accept-encoding": "identity",
-      "user-agent": "dnsmesh-node"
+      "user-agent": "dnsmesh-node",
+      ...own
     }
-    if (token !== undefined) headers["authorization"] = `Bearer ${Redacted.value(token)}`
     if (body !== undefined) {
       headers["content-type"] = "application/json"
       headers["content-length"] = Buffer.byteLength(body)

@@ -16,6 +16,7 @@ import { PeersConfig } from "./PeersConfig.ts"
 import { PeerStates } from "./PeerState.ts"
 import { ServeFilter } from "./ServeFilter.ts"
 import * as SyncApi from "./SyncApi.ts"
+import { SyncRequests } from "./SyncRequests.ts"
 import * as SyncStatus from "./SyncStatus.ts"
 import { turn } from "./Turn.ts"
 import { valueHash } from "../zone/ValueHash.ts"
@@ -44,6 +45,7 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
       const config = yield* PeersConfig
       const deletions = yield* Deletions
       const install = yield* ManifestInstall
+      const requests = yield* SyncRequests
       const states = yield* PeerStates
       const store = yield* RecordStore
       const zone = yield* AnswerIndex
@@ -164,7 +166,8 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
             now,
             states: states.all(),
             installed: install.installed(),
-            deletions: deletions.size()
+            deletions: deletions.size(),
+            shownTo: requests.shownTo
           })
         )
       })

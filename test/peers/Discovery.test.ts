@@ -407,9 +407,9 @@ describe("discovery", () => {
             Layer.mergeAll(
               Reload.layer,
               Layer.succeed(PeerClient, {
-                request: ({ chosenBy, token, url }) =>
+                request: ({ chosenBy, headers, url }) =>
                   Effect.sync(() => {
-                    asked.push(`${url.href} ${chosenBy} ${token === undefined}`)
+                    asked.push(`${url.href} ${chosenBy} ${headers === undefined}`)
                     const { body, status } = replies.shift() ?? { status: 500, body: "" }
                     return { status, headers: {}, body: Buffer.from(body) }
                   })
