@@ -103,6 +103,13 @@ export const settings = {
     max: 8760,
     default: 72
   }),
+  pinDays: Setting.integer("DMP_HEARTBEAT_PIN_DAYS", {
+    about:
+      "Days for which a zone is known by the operator keys it was first seen with, after those were last seen.",
+    min: 1,
+    max: 3650,
+    default: 30
+  }),
   version: Setting.optional("DMP_HEARTBEAT_VERSION", {
     about: "Version the heartbeat announces.",
     defaultText: "(the release)",
@@ -131,6 +138,7 @@ export interface HeartbeatConfigShape {
   readonly maxPeers: number
   readonly seenMaxRows: number
   readonly retentionHours: number
+  readonly pinDays: number
   readonly version: Option.Option<string>
   readonly legacyHttp: boolean
 }

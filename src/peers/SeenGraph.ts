@@ -13,6 +13,7 @@ import type { Change } from "../zone/WriteRequest.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
 import { HeartbeatConfig } from "./HeartbeatConfig.ts"
 import { grantAt } from "./OwnHeartbeat.ts"
+import { KeyPins } from "./KeyPins.ts"
 import { OwnIdentity } from "./OwnIdentity.ts"
 import * as SeenBook from "./SeenBook.ts"
 import { SeenStore } from "./SeenStore.ts"
@@ -29,6 +30,7 @@ export const make = Effect.gen(function* () {
   const config = yield* HeartbeatConfig
   const { maxTtl } = yield* Limits
   const own = yield* OwnIdentity
+  const pins = yield* KeyPins
   const publisher = yield* Publisher
   const seen = yield* SeenStore
   const zone = yield* AnswerIndex
@@ -41,7 +43,7 @@ export const make = Effect.gen(function* () {
     const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
     const rows = yield* seen.recent(now, config.seenMaxRows)
     const wanted = new Map(
-      SeenBook.ranked(rows)
+      SeenBook.ranked(rows.filter((row) => !pins.isForeign(row)))
         .slice(0, maxValues)
         .map((row) => [SeenBook.keyOf(row.operatorSpkHex, row.endpoint), row])
     )
