@@ -47,6 +47,7 @@ const heartbeatConfig = (changes: Partial<HeartbeatConfigShape> = {}): Heartbeat
   keyPath: Option.none(),
   seeds: [],
   resolvers: [],
+  resolversCa: Option.none(),
   dnssecRequired: false,
   seedUrls: [],
   interval: 100,
