@@ -12,6 +12,7 @@ import * as SyncMetrics from "../peers/SyncMetrics.ts"
 import { SyncServer } from "../peers/SyncServer.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
+import { compressed } from "./Compression.ts"
 import * as Refusal from "./Refusal.ts"
 import { empty, json, type Reply } from "./Reply.ts"
 import { jsonObject } from "./RequestBody.ts"
@@ -57,6 +58,7 @@ export const routes = Effect.gen(function* () {
             )
           return Effect.flatMap(enter(exchange), handle)
         }).pipe(
+          Effect.flatMap((reply) => compressed(reply, exchange.request.headers["accept-encoding"])),
           // A refusal, too, says how to be let in.
           Effect.catchTag("Refusal", (refusal) =>
             refusal.status === 403
