@@ -128,7 +128,7 @@ const succeeded = (state: PeerState, caughtUp: boolean) =>
     if (Math.abs(offset) > worthWarning && !state.warnedOfClock) {
       state.warnedOfClock = true
       yield* Effect.logWarning(
-        `the clock of ${state.peer.id} is ${Math.round(offset / 1000)} s ahead of this node's`
+        `the clock of ${state.peer.id} is ${Math.abs(Math.round(offset / 1000))} s ${offset > 0 ? "ahead of" : "behind"} this node's`
       )
     }
     yield* SyncMetrics.round(state.peer.id, "ok")

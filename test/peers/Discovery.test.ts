@@ -68,6 +68,7 @@ interface Site {
   readonly zone: string
   readonly seed: Uint8Array
   readonly seeds?: ReadonlyArray<string>
+  readonly endpoint?: string
   readonly store?: RecordStore["Type"]
   readonly seen?: SeenStore["Type"]
 }
@@ -84,10 +85,10 @@ const resolverOf = (world: World) =>
       })
   })
 
-const site = (world: World, { seed, seeds = [], seen, store, zone }: Site) =>
+const site = (world: World, { endpoint, seed, seeds = [], seen, store, zone }: Site) =>
   Effect.gen(function* () {
     const signer = {
-      endpoint: `https://node.${zone}`,
+      endpoint: endpoint ?? `https://node.${zone}`,
       operatorSpk: Ed25519.publicKey(seed),
       seed: Redacted.make(seed)
     }
@@ -118,15 +119,18 @@ const site = (world: World, { seed, seeds = [], seen, store, zone }: Site) =>
       )
     )
     const index = Context.get(context, AnswerIndex)
-    world.set(zone, (name) => index.live(Name.unsafeMake(name), start).map(({ value }) => value))
+    const answer = (name: string) =>
+      index.live(Name.unsafeMake(name), start).map(({ value }) => value)
+    world.set(zone, answer)
     const { round: harvest } = yield* Effect.provide(Harvest.make, context)
     const { publish: publishGraph } = yield* Effect.provide(SeenGraph.make, context)
     const publisher = Context.get(context, Publisher)
-    const values = (name: string) => (world.get(zone) ?? (() => []))(`${name}.${zone}`)
+    const values = (name: string) => answer(`${name}.${zone}`)
     return {
       harvest,
       publishGraph,
       values,
+      answer,
       seen: Context.get(context, SeenStore),
       put: (name: string, value: string) =>
         publisher.apply({
@@ -191,6 +195,54 @@ describe("discovery", () => {
       const again = restarted.values(own)
       assert.lengthOf(again, 2)
       assert.include(again, sibling)
+    })
+  )
+
+  it.scoped("takes a node of its operator's at another endpoint for another node", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(start * 1000)
+      const world: World = new Map()
+      const store = Effect.map(Layer.build(RecordStore.layerMemory), (context) =>
+        Context.get(context, RecordStore)
+      )
+      const shared = { zone: "a.org", seed: seedOf(1) }
+      const endpoints = ["https://n1.a.org", "https://n2.a.org"]
+      const held = yield* store
+      const first = yield* site(world, { ...shared, endpoint: endpoints[0] ?? "", store: held })
+      const second = yield* site(world, {
+        ...shared,
+        endpoint: endpoints[1] ?? "",
+        store: yield* store
+      })
+      yield* settle
+      const endpointsAt = (name: string, node: typeof first) =>
+        node
+          .values(name)
+          .map((wire) => Either.getOrThrow(Heartbeat.parse(wire)).endpoint)
+          .sort()
+      // As replication brings it.
+      const [theirs = ""] = second.values(own)
+      yield* first.put(own, theirs)
+      for (let at = 0; at < 3; at++) {
+        yield* TestClock.adjust("101 seconds")
+        yield* settle
+        world.set("a.org", first.answer)
+        assert.deepStrictEqual(endpointsAt(own, first), endpoints)
+      }
+      // Nor is it swept at the next start.
+      const restarted = yield* site(world, { ...shared, endpoint: endpoints[0] ?? "", store: held })
+      yield* settle
+      assert.deepStrictEqual(endpointsAt(own, restarted), endpoints)
+      world.set("a.org", restarted.answer)
+
+      const observer = yield* site(world, { zone: "c.org", seed: seedOf(3), seeds: ["a.org"] })
+      yield* observer.harvest
+      yield* observer.publishGraph
+      assert.deepStrictEqual(
+        (yield* observer.seen.recent(start, 10)).map((row) => row.endpoint).sort(),
+        endpoints
+      )
+      assert.deepStrictEqual(endpointsAt(graph, observer), endpoints)
     })
   )
 
