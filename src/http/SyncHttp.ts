@@ -117,6 +117,17 @@ export const routes = Effect.gen(function* () {
       : Effect.map(server.deletions(after, limit), (page) => json(200, page))
   }
 
+  const fingerprint = (exchange: Exchange) => {
+    const text = new URLSearchParams(exchange.query).get("zones")
+    const zones = text === null ? Option.none() : SyncApi.parseZones(text)
+    return text !== null && Option.isNone(zones)
+      ? Effect.fail(bad(`zones must be at most ${SyncApi.maxZones} names`))
+      : Effect.mapBoth(server.fingerprint(Option.getOrUndefined(zones)), {
+          onSuccess: (body) => json(200, body),
+          onFailure: unavailable
+        })
+  }
+
   const hint = (exchange: Exchange) =>
     Effect.gen(function* () {
       const body = yield* jsonObject(yield* exchange.body(4096))
@@ -136,12 +147,7 @@ export const routes = Effect.gen(function* () {
     route("pull", "POST", access.enter, pull),
     route("cluster-manifest", "GET", access.enter, () => manifest),
     route("deletions", "GET", access.enter, deletions),
-    route("fingerprint", "GET", access.enter, () =>
-      Effect.mapBoth(server.fingerprint, {
-        onSuccess: (body) => json(200, body),
-        onFailure: unavailable
-      })
-    ),
+    route("fingerprint", "GET", access.enter, fingerprint),
     route("hint", "POST", access.enter, hint),
     route("status", "GET", either, () =>
       Effect.map(server.status, (body) => json(200, { ...body, callers: access.callers() }))

@@ -99,13 +99,19 @@ export const make = (requests: SyncRequests["Type"], peer: Peer) => {
   const readManifest = read(SyncApi.ManifestReply)
 
   /** One page after `cursor`; `buckets` limits it to those first octets of value hashes. */
-  const digest = (cursor: DigestCursor, limit: number, buckets?: ReadonlyArray<string>) =>
+  const digest = (
+    cursor: DigestCursor,
+    limit: number,
+    zones: ReadonlyArray<string> | undefined,
+    buckets?: ReadonlyArray<string>
+  ) =>
     Effect.gen(function* () {
       const query = new URLSearchParams({
         cursor: SyncApi.formatCursor(cursor),
         limit: String(limit),
         ext: "1"
       })
+      if (zones !== undefined) query.set("zones", zones.join(","))
       if (buckets !== undefined) query.set("buckets", buckets.join(","))
       const sent = yield* Clock.currentTimeMillis
       const reply = yield* ask("GET", `/v1/sync/digest?${query}`, maxReply)
@@ -139,10 +145,15 @@ export const make = (requests: SyncRequests["Type"], peer: Peer) => {
       readDeletions(reply)
     )
 
-  const fingerprint = Effect.flatMap(
-    ask("GET", "/v1/sync/fingerprint", maxSmallReply),
-    readFingerprint
-  )
+  const fingerprint = (zones: ReadonlyArray<string> | undefined) =>
+    Effect.flatMap(
+      ask(
+        "GET",
+        `/v1/sync/fingerprint${zones === undefined ? "" : `?zones=${zones.join(",")}`}`,
+        maxSmallReply
+      ),
+      readFingerprint
+    )
 
   const manifest = Effect.flatMap(
     ask("GET", "/v1/sync/cluster-manifest", maxSmallReply),
