@@ -72,9 +72,9 @@ export class KeyPins extends Context.Tag("dnsmesh/peers/KeyPins")<
           const pinned = book.pinned(zone)
           const linked = new Set(strangers.filter((key) => said?.leads(pinned, key)))
           const dead = said?.revoked ?? new Set<string>()
-          const { changed, foreign } = book.meet(zone, keys, linked, now)
+          const { changed, foreign, gone: outlived } = book.meet(zone, keys, linked, now)
           // Only now: what they led to has been taken over.
-          const gone = book.drop(zone, dead)
+          const gone = [...outlived, ...book.drop(zone, dead)]
           for (const key of linked) {
             HeartbeatMetrics.keyChanged("rotated")
             yield* Effect.logInfo(`${zone} has rotated its operator key to ${key}`)

@@ -112,10 +112,11 @@ export const settings = {
     max: 1_000_000,
     default: 1000
   }),
-  syncCompress: Setting.boolean("DMP_SYNC_COMPRESS", {
+  syncCompress: Setting.literal("DMP_SYNC_COMPRESS", {
     about:
-      "Ask peers to pack their replies (gzip): little more than half the octets for some 10 µs of processor a row.",
-    default: true
+      "Ask peers to pack their replies (gzip): little more than half the octets for some 10 µs of processor a row on either side. auto: those with https URLs, which are not on one private network.",
+    values: ["auto", "on", "off"],
+    default: "auto"
   }),
   syncHosts: NetworkSetting.bindHosts("DMP_SYNC_HOST", {
     about: "Addresses on which the sync routes listen, when DMP_SYNC_PORT moves them."
@@ -152,7 +153,7 @@ export interface PeersConfigShape {
   /** Tokens per second and address; 0 lifts the limit. */
   readonly syncRate: number
   readonly syncBurst: number
-  readonly syncCompress: boolean
+  readonly syncCompress: "auto" | "on" | "off"
   readonly syncHosts: ReadonlyArray<string>
   readonly syncPort: Option.Option<number>
 }

@@ -22,6 +22,8 @@ export type Standing = "unpinned" | "pinned" | "foreign"
 export interface Meeting {
   /** To be stored. */
   readonly changed: ReadonlyArray<StoredPin>
+  /** To be forgotten: the longest unseen, where a zone has rotated through many. */
+  readonly gone: ReadonlyArray<StoredPin>
   /** Keys that are not this zone's. */
   readonly foreign: ReadonlyArray<string>
 }
@@ -54,10 +56,11 @@ export class PinBook {
   /** Takes note of the keys a zone itself shows now; those in `linked` follow from pinned ones. */
   meet(zone: string, keys: ReadonlySet<string>, linked: ReadonlySet<string>, now: number): Meeting {
     const isNew = !this.#zones.has(zone)
-    if (isNew && !this.#hasRoom(zone)) return { changed: [], foreign: [] }
+    if (isNew && !this.#hasRoom(zone)) return { changed: [], gone: [], foreign: [] }
     const before = this.#zones.get(zone) ?? new Map<string, StoredPin>()
     const vouched = [...keys].some((key) => before.get(key)?.pinned === true)
     const changed: Array<StoredPin> = []
+    const gone: Array<StoredPin> = []
     const foreign: Array<string> = []
     for (const operatorSpkHex of keys) {
       const known = before.get(operatorSpkHex)
@@ -69,14 +72,19 @@ export class PinBook {
         linked.has(operatorSpkHex) ||
         (vouched && now - firstSeen >= untilTaken)
       if (!pinned) foreign.push(operatorSpkHex)
-      if (known === undefined && (this.#zones.get(zone)?.size ?? 0) >= mostKeys && !pinned) continue
+      if (known === undefined && (this.#zones.get(zone)?.size ?? 0) >= mostKeys) {
+        const oldest = pinned ? this.#longestUnseen(zone, keys) : undefined
+        if (oldest === undefined) continue
+        this.#remove(oldest)
+        gone.push(oldest)
+      }
       if (fresh || pinned !== known.pinned || now - known.lastSeen >= worthNoting) {
         const pin = { zone, operatorSpkHex, firstSeen, lastSeen: now, pinned }
         this.#keep(pin)
         changed.push(pin)
       }
     }
-    return { changed, foreign }
+    return { changed, gone, foreign }
   }
 
   /** Takes pins away; yields those that were there. */
@@ -99,6 +107,12 @@ export class PinBook {
     }
     for (const pin of over) this.#remove(pin)
     return over
+  }
+
+  #longestUnseen(zone: string, shown: ReadonlySet<string>): StoredPin | undefined {
+    return [...(this.#zones.get(zone)?.values() ?? [])]
+      .filter(({ operatorSpkHex }) => !shown.has(operatorSpkHex))
+      .sort((a, b) => a.lastSeen - b.lastSeen)[0]
   }
 
   #hasRoom(zone: string): boolean {

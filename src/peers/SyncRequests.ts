@@ -84,7 +84,7 @@ export class SyncRequests extends Context.Tag("dnsmesh/peers/SyncRequests")<
           path: question.path + question.query,
           maxBytes: question.maxBytes,
           deadline: question.deadline,
-          gzip: config.syncCompress,
+          gzip: config.syncCompress === "on" || (config.syncCompress === "auto" && peer.url.secure),
           headers,
           ...(question.body === undefined ? {} : { body: question.body })
         })

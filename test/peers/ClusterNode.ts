@@ -42,7 +42,7 @@ export const peersConfig = (overrides: Partial<PeersConfigShape> = {}): PeersCon
   importZones: "served",
   syncRate: 0,
   syncBurst: 0,
-  syncCompress: true,
+  syncCompress: "on",
   syncHosts: ["127.0.0.1"],
   syncPort: Option.some(0),
   ...overrides

@@ -126,7 +126,7 @@ describe("the sync routes", () => {
         peers: Cluster.peersConfig()
       })
       for (let at = 0; at < 120; at++) yield* full.publish(`n${at}.example.org`, "v".repeat(300))
-      for (const syncCompress of [true, false]) {
+      for (const syncCompress of ["on", "off"] as const) {
         const node = yield* Cluster.start({
           disk: yield* Cluster.newDisk,
           peers: Cluster.peersConfig({

@@ -36,6 +36,21 @@ describe("PinBook", () => {
     )
   })
 
+  it("follows a zone through more rotations than it can have keys", () => {
+    const book = new PinBook([])
+    met(book, "a.org", ["k0"], 0)
+    const stored = new Set(["k0"])
+    for (let at = 1; at <= 40; at++) {
+      const { changed, foreign, gone } = met(book, "a.org", [`k${at}`], at, new Set([`k${at}`]))
+      assert.isEmpty(foreign)
+      for (const pin of changed) stored.add(pin.operatorSpkHex)
+      for (const pin of gone) stored.delete(pin.operatorSpkHex)
+      assert.strictEqual(book.standing("a.org", `k${at}`), "pinned")
+    }
+    assert.strictEqual(stored.size, 16)
+    assert.deepStrictEqual(book.pinned("a.org"), stored)
+  })
+
   it("takes a key that stood beside a pinned one for a week, without a day's gap", () => {
     const meet = (book: PinBook, keys: ReadonlyArray<string>, from: number, to: number) => {
       let last: ReadonlyArray<string> = []
