@@ -40,6 +40,7 @@ import { Gossip } from "./peers/Gossip.ts"
 import { HeartbeatConfig } from "./peers/HeartbeatConfig.ts"
 import { OwnIdentity } from "./peers/OwnIdentity.ts"
 import { PeerClient } from "./peers/PeerClient.ts"
+import { isInCluster } from "./peers/PeersConfig.ts"
 import { Reload } from "./peers/Reload.ts"
 import { SeenStore } from "./peers/SeenStore.ts"
 import { SyncState } from "./peers/SyncState.ts"
@@ -181,7 +182,7 @@ export const layerOver = <A, E, R>(stores: Layer.Layer<Stores | A, E, R>) =>
 /** The databases, on a thread of their own; those that the configuration has no use for stay away. */
 const sql = ({ auth, heartbeat, peers, store, update }: Settings.NodeConfig) =>
   Layer.mergeAll(
-    Option.isSome(peers.syncToken)
+    isInCluster(peers)
       ? StoreThread.host(SqlSyncState.hosted, { path: store.syncDbPath })
       : SyncState.layerMemory,
     heartbeat.enabled

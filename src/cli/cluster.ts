@@ -9,7 +9,9 @@ import { Clock, Console, Effect, Either, Option } from "effect"
 import { readFile, writeFile } from "node:fs/promises"
 import * as ClusterManifest from "../dmp/ClusterManifest.ts"
 import * as Ed25519 from "../dmp/Ed25519.ts"
+import * as NodeCertificate from "../dmp/NodeCertificate.ts"
 import * as ClusterFile from "../peers/ClusterFile.ts"
+import * as NodeIdentity from "../peers/NodeIdentity.ts"
 import * as OperatorKey from "../peers/OperatorKey.ts"
 import * as PeerUrl from "../peers/PeerUrl.ts"
 import { unsafeOctets } from "../runtime/SecureRandom.ts"
@@ -104,6 +106,51 @@ const sign = Command.make("sign", { key, name, nodes, seq, days, out }, (given) 
   Command.withDescription("Sign a cluster manifest; print the record, or write a cluster file")
 )
 
+const certified = Options.text("node").pipe(
+  Options.withDescription("Id of the node, as the manifest has it")
+)
+const nodeKey = Options.text("public-key").pipe(
+  Options.optional,
+  Options.withDescription("The node's own public key, 64 hex digits; a key is made when absent")
+)
+
+const certify = Command.make("certify", { key, name, node: certified, nodeKey, out }, (given) =>
+  Effect.gen(function* () {
+    const operator = yield* Effect.mapError(OperatorKey.read(given.key), ({ message }) =>
+      failed(`error: ${message}`)
+    )
+    const certificateFor = (nodeSpk: Uint8Array) =>
+      Effect.mapError(
+        NodeCertificate.sign({ clusterName: given.name, nodeId: given.node, nodeSpk }, operator),
+        ({ reason }) =>
+          usage(
+            reason === "low-order-key"
+              ? "error: --public-key is no key that can sign"
+              : "error: needs a base domain, and an id of at most 16 letters, digits, dots, dashes and underscores"
+          )
+      )
+    if (Option.isSome(given.nodeKey)) {
+      if (!/^[0-9a-f]{64}$/i.test(given.nodeKey.value))
+        return yield* usage("error: --public-key is not 64 hex digits")
+      const certificate = yield* certificateFor(Buffer.from(given.nodeKey.value, "hex"))
+      return yield* Option.match(given.out, {
+        onNone: () => Console.log(certificate),
+        onSome: (path) => writeNew(path, `${certificate}\n`, 0o644)
+      })
+    }
+    if (Option.isNone(given.out))
+      return yield* usage("error: --out is needed: the key is never printed")
+    const seed = unsafeOctets(32)
+    const certificate = yield* certificateFor(Ed25519.publicKey(seed))
+    yield* writeNew(given.out.value, `${NodeIdentity.write(seed, certificate)}\n`, 0o600)
+    yield* Console.log(`DMP_SYNC_NODE_IDENTITY_FILE=${given.out.value}`)
+  })
+).pipe(
+  Command.withDescription(
+    "Certify the key a node signs its requests with; write key and certificate for it"
+  )
+)
+
 const readWire = (path: string) =>
   Effect.tryPromise({
     try: () => readFile(path, "utf8"),
@@ -179,6 +226,6 @@ const verify = Command.make("verify", { file, spk, name: expectedName, json }, (
 ).pipe(Command.withDescription("Check a manifest as a node with this key pinned would"))
 
 export const command = Command.make("cluster").pipe(
-  Command.withDescription("Make and inspect cluster manifests"),
-  Command.withSubcommands([keygen, sign, show, verify])
+  Command.withDescription("Make and inspect cluster manifests, and certify the keys of nodes"),
+  Command.withSubcommands([keygen, sign, certify, show, verify])
 )

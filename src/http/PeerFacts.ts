@@ -1,7 +1,7 @@
 /** `NodeFacts` of a node that knows others: by heartbeats, by its cluster, or both. */
 import { Effect, Layer, Option } from "effect"
 import { Gossip } from "../peers/Gossip.ts"
-import { PeersConfig } from "../peers/PeersConfig.ts"
+import { isInCluster, PeersConfig } from "../peers/PeersConfig.ts"
 import { SyncServer } from "../peers/SyncServer.ts"
 import { NodeFacts } from "./NodeFacts.ts"
 
@@ -14,7 +14,7 @@ export const layer = (version: string) =>
     NodeFacts,
     Effect.gen(function* () {
       const gossip = yield* Gossip
-      const { syncToken } = yield* PeersConfig
+      const config = yield* PeersConfig
       const sync = yield* SyncServer
       return {
         own: Option.map(gossip.own, ({ endpoint, operatorSpkHex }) => ({
@@ -34,9 +34,7 @@ export const layer = (version: string) =>
           // A page without its table is better than none.
           Effect.orElseSucceed(() => [])
         ),
-        cluster: Option.isSome(syncToken)
-          ? Effect.map(sync.status, Option.some)
-          : Effect.succeedNone
+        cluster: isInCluster(config) ? Effect.map(sync.status, Option.some) : Effect.succeedNone
       }
     })
   )

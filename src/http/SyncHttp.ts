@@ -1,11 +1,10 @@
 /**
- * `/v1/sync/*`: the door of the cluster's other nodes. Order of checks: bucket, token,
- * parameters. A wrong token is 403 whatever was asked, and the operator's token opens nothing
- * but the status.
+ * `/v1/sync/*`: the door of the cluster's other nodes. Order of checks: bucket, signature or
+ * token, parameters. A wrong one is 403 whatever was asked, and the operator's token opens
+ * nothing but the status.
  */
-import { Effect, Either, Option, Redacted, Schema } from "effect"
+import { Effect, Either, Option, Schema } from "effect"
 import { AuthConfig } from "../auth/AuthConfig.ts"
-import * as OperatorToken from "../auth/OperatorToken.ts"
 import * as DigestQuery from "../peers/DigestQuery.ts"
 import { PeersConfig } from "../peers/PeersConfig.ts"
 import * as SyncApi from "../peers/SyncApi.ts"
@@ -13,30 +12,15 @@ import * as SyncMetrics from "../peers/SyncMetrics.ts"
 import { SyncServer } from "../peers/SyncServer.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
+import { compressed } from "./Compression.ts"
 import * as Refusal from "./Refusal.ts"
 import { empty, json, type Reply } from "./Reply.ts"
 import { jsonObject } from "./RequestBody.ts"
 import type { Exchange, Method, Route } from "./Route.ts"
+import * as SyncAccess from "./SyncAccess.ts"
 
-const forbidden = Refusal.forbidden("forbidden")
 const bad = (error: string) => Refusal.badRequest("invalid-request", error)
 const unavailable = (error: StoreError) => Refusal.storeUnavailable(error)
-
-/** True for whoever presents one of `tokens`; the scheme is case-sensitive here. */
-const presents = (tokens: ReadonlyArray<string>) => {
-  const matchers = tokens.map((token) => OperatorToken.matcher(Redacted.make(token)))
-  return (authorization: string | undefined): boolean => {
-    if (authorization === undefined || !authorization.startsWith("Bearer ")) return false
-    const token = Buffer.from(authorization.slice("Bearer ".length), "latin1")
-    // Every one is tried, so that which of them matched does not show in the time taken.
-    return matchers.map((matches) => matches(token)).includes(true)
-  }
-}
-
-const commaSeparated = (text: Option.Option<Redacted.Redacted<string>>) =>
-  Option.match(text, { onNone: () => [], onSome: (value) => Redacted.value(value).split(",") })
-    .map((token) => token.trim())
-    .filter((token) => token !== "")
 
 const count = (text: string | null, fallback: number, max: number): number | undefined => {
   if (text === null) return fallback
@@ -49,14 +33,15 @@ export const routes = Effect.gen(function* () {
   const { operatorToken } = yield* AuthConfig
   const server = yield* SyncServer
   const limiter = yield* RateLimiter.make({ rate: config.syncRate, burst: config.syncBurst })
-  const own = Option.toArray(Option.map(config.syncToken, Redacted.value))
-  const isPeer = presents([...own, ...commaSeparated(config.acceptedSyncTokens)])
-  const isOperator = presents(Option.toArray(Option.map(operatorToken, Redacted.value)))
+  const access = yield* SyncAccess.make
+  const operator = SyncAccess.holder(
+    Option.toArray(operatorToken).map((token) => ({ peer: "operator", by: "token", token }))
+  )
 
   const route = (
     name: string,
     method: Method,
-    mayEnter: (authorization: string | undefined) => boolean,
+    enter: (exchange: Exchange) => Effect.Effect<Exchange, Refusal.Refusal>,
     handle: (exchange: Exchange) => Effect.Effect<Reply, Refusal.Refusal>
   ): Route => {
     const template = `/v1/sync/${name}`
@@ -71,10 +56,21 @@ export const routes = Effect.gen(function* () {
             return Effect.fail(
               Refusal.rateLimited("rate limit exceeded", limiter.retryAfter(limiterKey))
             )
-          return mayEnter(exchange.request.headers.authorization)
-            ? handle(exchange)
-            : Effect.fail(forbidden)
+          return Effect.flatMap(enter(exchange), handle)
         }).pipe(
+          Effect.flatMap((reply) => compressed(reply, exchange.request.headers["accept-encoding"])),
+          // A refusal, too, says how to be let in.
+          Effect.catchTag("Refusal", (refusal) =>
+            refusal.status === 403
+              ? Effect.succeed(Refusal.reply(refusal, exchange.id))
+              : Effect.fail(refusal)
+          ),
+          Effect.flatMap((reply) =>
+            Effect.map(access.announced, (headers) => ({
+              ...reply,
+              headers: { ...reply.headers, ...headers }
+            }))
+          ),
           Effect.tap(({ status }) => SyncMetrics.request(name, status)),
           Effect.tapError(({ status }) => SyncMetrics.request(name, status))
         )
@@ -121,6 +117,17 @@ export const routes = Effect.gen(function* () {
       : Effect.map(server.deletions(after, limit), (page) => json(200, page))
   }
 
+  const fingerprint = (exchange: Exchange) => {
+    const text = new URLSearchParams(exchange.query).get("zones")
+    const zones = text === null ? Option.none() : SyncApi.parseZones(text)
+    return text !== null && Option.isNone(zones)
+      ? Effect.fail(bad(`zones must be at most ${SyncApi.maxZones} names`))
+      : Effect.mapBoth(server.fingerprint(Option.getOrUndefined(zones)), {
+          onSuccess: (body) => json(200, body),
+          onFailure: unavailable
+        })
+  }
+
   const hint = (exchange: Exchange) =>
     Effect.gen(function* () {
       const body = yield* jsonObject(yield* exchange.body(4096))
@@ -129,23 +136,22 @@ export const routes = Effect.gen(function* () {
       return empty(204)
     })
 
-  const either = (authorization: string | undefined) =>
-    // Both are asked, so that the time taken does not tell one token from the other.
-    [isPeer(authorization), isOperator(authorization)].includes(true)
+  /** The status is the operator's as well. */
+  const either = (exchange: Exchange) =>
+    operator(exchange.request.headers.authorization) === undefined
+      ? access.enter(exchange)
+      : Effect.succeed(exchange)
 
   return [
-    route("digest", "GET", isPeer, digest),
-    route("pull", "POST", isPeer, pull),
-    route("cluster-manifest", "GET", isPeer, () => manifest),
-    route("deletions", "GET", isPeer, deletions),
-    route("fingerprint", "GET", isPeer, () =>
-      Effect.mapBoth(server.fingerprint, {
-        onSuccess: (body) => json(200, body),
-        onFailure: unavailable
-      })
-    ),
-    route("hint", "POST", isPeer, hint),
-    route("status", "GET", either, () => Effect.map(server.status, (body) => json(200, body)))
+    route("digest", "GET", access.enter, digest),
+    route("pull", "POST", access.enter, pull),
+    route("cluster-manifest", "GET", access.enter, () => manifest),
+    route("deletions", "GET", access.enter, deletions),
+    route("fingerprint", "GET", access.enter, fingerprint),
+    route("hint", "POST", access.enter, hint),
+    route("status", "GET", either, () =>
+      Effect.map(server.status, (body) => json(200, { ...body, callers: access.callers() }))
+    )
   ]
 })
 

@@ -3,16 +3,16 @@
  * broken peer holds up nobody. A round follows the interval, a hint, or a round that left
  * something behind; a failing peer is asked less and less often.
  */
-import { Clock, Effect, FiberMap, Layer, Option, Queue, Random, Schedule, Stream } from "effect"
+import { Clock, Effect, FiberMap, Layer, Queue, Random, Schedule, Stream } from "effect"
 import type { StoreError } from "../zone/RecordStore.ts"
 import { type DialogueError, make as makeDialogue } from "./PeerDialogue.ts"
-import { PeerClient } from "./PeerClient.ts"
 import { PeerList } from "./PeerList.ts"
 import type { Peer } from "./Peer.ts"
 import * as PeerRound from "./PeerRound.ts"
-import { PeersConfig } from "./PeersConfig.ts"
+import { isInCluster, PeersConfig } from "./PeersConfig.ts"
 import { type PeerState, PeerStates } from "./PeerState.ts"
 import * as SyncMetrics from "./SyncMetrics.ts"
+import { SyncRequests } from "./SyncRequests.ts"
 import { SyncState } from "./SyncState.ts"
 
 /** Longest pause after failures, ms, unless the interval itself is longer. */
@@ -22,14 +22,14 @@ const worthWarning = 30_000
 
 export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {
-    const client = yield* PeerClient
     const config = yield* PeersConfig
     const list = yield* PeerList
     const states = yield* PeerStates
+    const requests = yield* SyncRequests
     const syncState = yield* SyncState
     const round = yield* PeerRound.make
     yield* SyncMetrics.register
-    if (Option.isNone(config.syncToken)) {
+    if (!isInCluster(config)) {
       const peers = yield* list.current
       if (peers.length > 0)
         yield* Effect.logWarning(
@@ -37,7 +37,6 @@ export const layer = Layer.scopedDiscard(
         )
       return
     }
-    const token = config.syncToken.value
     const interval = config.syncInterval * 1000
 
     const pause = (state: PeerState) =>
@@ -47,7 +46,7 @@ export const layer = Layer.scopedDiscard(
       })
 
     const once = (state: PeerState) =>
-      round(makeDialogue(client, state.peer, token), state).pipe(
+      round(makeDialogue(requests, state.peer), state).pipe(
         Effect.matchCauseEffect({
           onSuccess: ({ caughtUp }) => succeeded(state, caughtUp),
           onFailure: (cause) =>
@@ -98,6 +97,7 @@ export const layer = Layer.scopedDiscard(
             yield* FiberMap.remove(fibers, href)
             // Its rows may have changed hands by the time it is a peer again.
             yield* Effect.ignoreLogged(syncState.forgetWatermark(href))
+            yield* requests.forget(href)
           }
         for (const peer of peers)
           if (followed.get(peer.url.href)?.id !== peer.id) {
@@ -128,7 +128,7 @@ const succeeded = (state: PeerState, caughtUp: boolean) =>
     if (Math.abs(offset) > worthWarning && !state.warnedOfClock) {
       state.warnedOfClock = true
       yield* Effect.logWarning(
-        `the clock of ${state.peer.id} is ${Math.round(offset / 1000)} s ahead of this node's`
+        `the clock of ${state.peer.id} is ${Math.abs(Math.round(offset / 1000))} s ${offset > 0 ? "ahead of" : "behind"} this node's`
       )
     }
     yield* SyncMetrics.round(state.peer.id, "ok")
@@ -152,7 +152,11 @@ const messageOf = (error: DialogueError | StoreError): string => {
     case "ReplyTooLarge":
       return `the reply has more than ${error.cap} octets`
     case "PeerFault":
-      return error.status === 403 ? "it refuses our sync token (status 403)" : error.message
+      return error.status === 403
+        ? "it refuses our sync token or signature (status 403)"
+        : error.message
+    case "NoCredential":
+      return error.message
     case "StoreError":
       return `our own store: ${error.reason}`
     case "PeerUnreachable":

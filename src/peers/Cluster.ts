@@ -8,10 +8,12 @@ import { Importer } from "./Importer.ts"
 import { ManifestInstall } from "./ManifestInstall.ts"
 import { PeerList } from "./PeerList.ts"
 import { PeerStates } from "./PeerState.ts"
+import { SyncRequests } from "./SyncRequests.ts"
 import { SyncServer } from "./SyncServer.ts"
 
 /** The parts, without the fibers that speak to peers. */
 export const layerPassive = SyncServer.layer.pipe(
+  Layer.provideMerge(SyncRequests.layer),
   Layer.provideMerge(Layer.mergeAll(Importer.layer, ManifestInstall.layer)),
   Layer.provideMerge(Layer.mergeAll(Deletions.layer, PeerList.layer, PeerStates.layer))
 )

@@ -17,8 +17,8 @@ import { Reload } from "./Reload.ts"
 
 /** Largest cluster file read, octets; 32 nodes take some 4 kB. */
 const maxFile = 65_536
-/** Days before its expiry at which a manifest is warned about. */
-const warnings = [30, 7, 1]
+/** Days before its expiry at which a manifest is warned about; at 0 it is over. */
+const warnings = [30, 7, 1, 0]
 const day = 86_400
 
 export const layer = Layer.scopedDiscard(

@@ -3,13 +3,13 @@
  * remembers it on disk before whoever deleted hears that it is done, and tells whoever asks.
  * Heartbeats are left out: a newer one replaces an older by itself.
  */
-import { Clock, Context, Effect, Layer, Option, Queue, Schedule } from "effect"
+import { Clock, Context, Effect, Layer, Queue, Schedule } from "effect"
 import { typeOf } from "../dmp/Record.ts"
 import { ChangeFeed } from "../zone/ChangeFeed.ts"
 import { Limits } from "../zone/Limits.ts"
 import type { RowChange, StoreError } from "../zone/RecordStore.ts"
 import { DeletionLog, type ForeignDeletion } from "./DeletionLog.ts"
-import { PeersConfig } from "./PeersConfig.ts"
+import { isInCluster, PeersConfig } from "./PeersConfig.ts"
 import { type StoredDeletion, SyncState } from "./SyncState.ts"
 import { valueHash } from "../zone/ValueHash.ts"
 
@@ -42,7 +42,7 @@ export class Deletions extends Context.Tag("dnsmesh/peers/Deletions")<
     Effect.gen(function* () {
       const feed = yield* ChangeFeed
       const { maxTtl } = yield* Limits
-      const { syncToken } = yield* PeersConfig
+      const config = yield* PeersConfig
       const state = yield* SyncState
       const clock = yield* Effect.clock
       const millis = () => clock.unsafeCurrentTimeMillis()
@@ -81,7 +81,7 @@ export class Deletions extends Context.Tag("dnsmesh/peers/Deletions")<
       }).pipe(saving.withPermits(1))
       const flush = Effect.suspend(() => (unsaved.size === 0 ? Effect.void : save))
       // A node without peers has nobody to tell, and nobody who could bring anything back.
-      if (Option.isSome(syncToken)) {
+      if (isInCluster(config)) {
         yield* feed.subscribe(({ cause, changes }) => {
           if (cause === "write") changes.forEach(hear)
         })

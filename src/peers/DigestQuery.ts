@@ -1,5 +1,6 @@
 /** The query of `GET /v1/sync/digest`, checked in the order and with the words of released nodes. */
 import { Either, Option } from "effect"
+import type * as Name from "../wire/Name.ts"
 import type { DigestCursor } from "../zone/RecordStore.ts"
 import * as SyncApi from "./SyncApi.ts"
 
@@ -12,6 +13,8 @@ export interface DigestQuery {
   readonly ours: boolean
   /** First two hex digits of the value hashes asked for; all when undefined. */
   readonly buckets: ReadonlySet<string> | undefined
+  /** Zones asked about, by nodes of this release; all when undefined. */
+  readonly zones: ReadonlyArray<Name.Name> | undefined
   readonly legacySince: boolean
 }
 
@@ -42,12 +45,18 @@ export const parse = (query: URLSearchParams): Either.Either<DigestQuery, string
     if (limit === undefined) return yield* Either.left("limit must be an integer")
     if (limit <= 0) return yield* Either.left("limit must be > 0")
     const buckets = query.get("buckets")
+    const ours = query.get("ext") === "1"
+    const zonesText = ours ? query.get("zones") : null
+    const zones = zonesText === null ? Option.none() : SyncApi.parseZones(zonesText)
+    if (zonesText !== null && Option.isNone(zones))
+      return yield* Either.left(`zones must be at most ${SyncApi.maxZones} names`)
     return {
       cursor,
       echo: SyncApi.formatCursor(cursor),
       limit: Math.min(limit, SyncApi.maxDigestLimit),
-      ours: query.get("ext") === "1",
+      ours,
       buckets: buckets === null ? undefined : new Set(buckets.split(",")),
+      zones: Option.getOrUndefined(zones),
       legacySince
     }
   })

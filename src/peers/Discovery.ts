@@ -3,6 +3,7 @@ import { Effect, Layer, Option, Random, Schedule } from "effect"
 import * as Harvest from "./Harvest.ts"
 import { HeartbeatConfig } from "./HeartbeatConfig.ts"
 import * as OwnHeartbeat from "./OwnHeartbeat.ts"
+import { KeyPins } from "./KeyPins.ts"
 import { OwnIdentity } from "./OwnIdentity.ts"
 import { Resolver } from "./Resolver.ts"
 import { SeedList } from "./SeedList.ts"
@@ -35,5 +36,6 @@ const crawl = Layer.scopedDiscard(
  */
 export const layer = (announced: OwnHeartbeat.Announced) =>
   Layer.mergeAll(OwnHeartbeat.layer(announced), crawl).pipe(
+    Layer.provide(KeyPins.layer),
     Layer.provide([Resolver.layer, SeedList.layer])
   )

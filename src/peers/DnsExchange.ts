@@ -1,13 +1,15 @@
 /**
  * One TXT question to one DNS server and its answer: over UDP, and again over TCP when it was
- * cut short. Invariant: only a reply to this very question, from the server asked, is read.
+ * cut short, or over TLS alone. Invariant: only a reply to this very question, from the server
+ * asked, is read, and a server that is to be asked over TLS is never asked in the clear.
  */
 import packet from "dns-packet"
 import { Data, Effect, Either } from "effect"
 import dgram from "node:dgram"
 import net from "node:net"
+import tls from "node:tls"
 import { unsafeUint16 } from "../runtime/SecureRandom.ts"
-import type { Upstream } from "./HeartbeatConfig.ts"
+import type { Upstream } from "./Upstream.ts"
 
 export class ResolveFailed extends Data.TaggedError("ResolveFailed")<{
   readonly message: string
@@ -24,8 +26,10 @@ export interface TxtAnswer {
 export interface ExchangeOptions {
   /** Asks for validation (DO and AD, RFC 6840 §5.7). */
   readonly dnssec: boolean
-  /** Milliseconds for each of UDP and TCP. */
+  /** Milliseconds for each of UDP and TCP, or for TLS from the handshake on. */
   readonly timeout: number
+  /** Who may vouch for a server asked over TLS, PEM; those browsers know when undefined. */
+  readonly ca?: string | undefined
 }
 
 /** What RFC 9715 takes to arrive unfragmented; more when signatures come along. */
@@ -118,10 +122,35 @@ const overUdp = (upstream: Upstream, query: Buffer, id: number, name: string, ti
     })
   })
 
-const overTcp = (upstream: Upstream, query: Buffer, id: number, name: string, timeout: number) =>
+/** A stream to the server, secured where it is asked over TLS. */
+const connect = ({ host, port, tls: secured }: Upstream, ca: string | undefined): net.Socket =>
+  secured === undefined
+    ? net.connect({ host, port })
+    : tls.connect({
+        host,
+        port,
+        ALPNProtocols: ["dot"],
+        minVersion: "TLSv1.2",
+        // RFC 6066 §3: an address is no server name.
+        ...(secured.name === undefined ? {} : { servername: secured.name }),
+        ...(ca === undefined ? {} : { ca }),
+        // RFC 8310 §8.1: whoever the settings name, whatever the handshake was about.
+        checkServerIdentity: (_, certificate) =>
+          tls.checkServerIdentity(secured.name ?? host, certificate)
+      })
+
+interface Asked {
+  readonly query: Buffer
+  readonly id: number
+  readonly name: string
+  readonly timeout: number
+}
+
+const overStream = (upstream: Upstream, { id, name, query, timeout }: Asked, ca?: string) =>
   Effect.async<packet.DecodedPacket, ResolveFailed>((resume) => {
-    const socket = net.connect({ host: upstream.host, port: upstream.port })
-    const timer = setTimeout(() => finish(Effect.fail(failed("no answer over TCP"))), timeout)
+    const kind = upstream.tls === undefined ? "TCP" : "TLS"
+    const socket = connect(upstream, ca)
+    const timer = setTimeout(() => finish(Effect.fail(failed(`no answer over ${kind}`))), timeout)
     let received = Buffer.alloc(0)
     const finish = (result: Effect.Effect<packet.DecodedPacket, ResolveFailed>) => {
       clearTimeout(timer)
@@ -130,7 +159,8 @@ const overTcp = (upstream: Upstream, query: Buffer, id: number, name: string, ti
     }
     socket.on("error", (error) => finish(Effect.fail(failed(error.message))))
     socket.on("close", () => finish(Effect.fail(failed("the connection was closed"))))
-    socket.on("connect", () => {
+    // Nothing is said before the certificate has been checked.
+    socket.on(upstream.tls === undefined ? "connect" : "secureConnect", () => {
       const length = Buffer.alloc(2)
       length.writeUInt16BE(query.length)
       socket.write(Buffer.concat([length, query]))
@@ -158,12 +188,15 @@ const overTcp = (upstream: Upstream, query: Buffer, id: number, name: string, ti
 export const ask = (
   upstream: Upstream,
   name: string,
-  { dnssec, timeout }: ExchangeOptions
+  { ca, dnssec, timeout }: ExchangeOptions
 ): Effect.Effect<TxtAnswer, ResolveFailed> =>
   Effect.gen(function* () {
     const id = unsafeUint16()
     const query = encode(id, name, dnssec)
-    const first = yield* overUdp(upstream, query, id, name, timeout)
-    if (!first.flag_tc) return read(first, name)
-    return read(yield* overTcp(upstream, query, id, name, timeout), name)
+    const asked = { query, id, name, timeout }
+    if (upstream.tls === undefined) {
+      const first = yield* overUdp(upstream, query, id, name, timeout)
+      if (!first.flag_tc) return read(first, name)
+    }
+    return read(yield* overStream(upstream, asked, ca), name)
   })

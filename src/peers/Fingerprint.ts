@@ -1,7 +1,7 @@
 /**
  * A digest of the whole store in 256 buckets by first octet of the value hash, for comparison
- * between nodes. Rows that are about to end and those that do not replicate are left out, so
- * two nodes that hold the same say the same.
+ * between nodes. Rows that are about to end, those that do not replicate and those of other
+ * zones are left out, so two nodes that hold the same say the same.
  */
 import { Effect } from "effect"
 import { sha256 } from "../dmp/Ed25519.ts"
@@ -16,7 +16,8 @@ const nearEnd = 120
 /** Two-digit hex numbers, and for each count and exclusive or of its rows. */
 export const of = (
   store: RecordStore["Type"],
-  now: number
+  now: number,
+  inZone: (owner: string) => boolean
 ): Effect.Effect<ReadonlyArray<string>, StoreError> =>
   Effect.gen(function* () {
     const counts = new Uint32Array(256)
@@ -24,7 +25,7 @@ export const of = (
     let cursor = SyncApi.start
     while (true) {
       const rows = yield* store.digest(cursor, page, now)
-      for (const row of rows) if (counted(row, now)) add(counts, sums, row)
+      for (const row of rows) if (counted(row, now) && inZone(row.owner)) add(counts, sums, row)
       const last = rows.at(-1)
       if (last === undefined || rows.length < page) break
       cursor = last

@@ -7,8 +7,10 @@ import * as Name from "../wire/Name.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
 import { HeartbeatConfig } from "./HeartbeatConfig.ts"
 import * as HeartbeatMetrics from "./HeartbeatMetrics.ts"
+import { KeyPins } from "./KeyPins.ts"
 import { OwnIdentity } from "./OwnIdentity.ts"
 import { PeersConfig } from "./PeersConfig.ts"
+import { mostKeys } from "./PinBook.ts"
 import { Resolver } from "./Resolver.ts"
 import { SeedList } from "./SeedList.ts"
 import * as SeenBook from "./SeenBook.ts"
@@ -16,8 +18,6 @@ import { SeenStore, type SeenRow } from "./SeenStore.ts"
 
 /** Values read from one RRset. */
 const sample = 20
-/** Keys kept of one zone itself: one that makes them up fills neither the store nor the log. */
-const mostKeys = 16
 /** Zones asked at the same time. */
 const concurrency = 4
 /** Most rounds a failing zone is left alone. */
@@ -27,6 +27,7 @@ const longestRest = 16
 export const make = Effect.gen(function* () {
   const config = yield* HeartbeatConfig
   const own = yield* OwnIdentity
+  const pins = yield* KeyPins
   const { syncPeers } = yield* PeersConfig
   const resolver = yield* Resolver
   const seeds = yield* SeedList
@@ -74,25 +75,29 @@ export const make = Effect.gen(function* () {
       : row
   }
 
-  /** Whether a zone's own heartbeats may have this key, and whether it is news there. */
-  const hear = (zone: Name.Name, row: SeenRow): "known" | "new" | "quota" => {
-    if (!SeenBook.isFirstHand(row)) return "known"
+  /** Whether this heartbeat is worth keeping. Made-up keys fill neither the store nor the log. */
+  const hear = (zone: Name.Name, row: SeenRow): "accepted" | "quota" | "foreign" => {
+    // Others may not speak for a zone that is known by its keys.
+    if (!SeenBook.isFirstHand(row)) return pins.isForeign(row) ? "foreign" : "accepted"
     const keys = heard.get(zone) ?? new Set()
     heard.set(zone, keys)
-    if (keys.has(row.operatorSpkHex)) return "known"
+    if (keys.has(row.operatorSpkHex)) return "accepted"
     if (keys.size >= mostKeys) return "quota"
     keys.add(row.operatorSpkHex)
-    return "new"
+    return "accepted"
   }
 
-  // The nodes of a zone may each have a key of their own: those heard at first are expected.
-  const warnOfKeys = (zone: Name.Name, count: number) =>
-    count === 0
-      ? Effect.void
-      : Effect.zipRight(
-          Effect.sync(() => HeartbeatMetrics.keyChanged("changed")),
-          Effect.logWarning(`heartbeats of ${zone} are signed by keys not heard there before`)
+  /** `rows` with what a zone says of itself by keys that are not its own as mere hearsay. */
+  const judged = (zone: Name.Name, rows: ReadonlyArray<SeenRow>) =>
+    Effect.map(
+      pins.meet(zone, new Set(rows.filter(SeenBook.isFirstHand).map((row) => row.operatorSpkHex))),
+      (foreign) =>
+        rows.map((row) =>
+          SeenBook.isFirstHand(row) && foreign.has(row.operatorSpkHex)
+            ? { ...row, source: `${SeenBook.hearsayPrefix}${zone}` }
+            : row
         )
+    )
 
   const harvest = (zone: Name.Name, known: ReadonlyMap<string, SeenRow>) =>
     Effect.gen(function* () {
@@ -108,19 +113,15 @@ export const make = Effect.gen(function* () {
       const readings = both.flatMap((result) => (result._tag === "Right" ? result.right : []))
       const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
       const rows: Array<SeenRow> = []
-      const firstTime = !heard.has(zone)
-      let newKeys = 0
       for (const reading of readings) {
         const verdict = SeenBook.judge(reading, now, own.isOwnHeartbeat)
         if (verdict._tag === "Refused") {
           HeartbeatMetrics.read(verdict.verdict)
           continue
         }
-        const news = hear(zone, verdict.row)
-        HeartbeatMetrics.read(news === "quota" ? "quota" : "accepted")
-        if (news === "quota") continue
-        if (news === "new") newKeys++
-        rows.push(keepSource(known, verdict.row))
+        const worth = hear(zone, verdict.row)
+        HeartbeatMetrics.read(worth)
+        if (worth === "accepted") rows.push(verdict.row)
       }
       if (rows.length === 0) {
         const silent = both.every((result) => result._tag === "Left")
@@ -129,8 +130,8 @@ export const make = Effect.gen(function* () {
       }
       resting.delete(zone)
       HeartbeatMetrics.harvested("found")
-      yield* warnOfKeys(zone, firstTime ? 0 : newKeys)
-      yield* seen.put(rows)
+      const kept = yield* judged(zone, rows)
+      yield* seen.put(kept.map((row) => (pins.isForeign(row) ? row : keepSource(known, row))))
     }).pipe(
       Effect.catchAll((error) => Effect.logWarning(`heartbeats were not kept: ${error.reason}`))
     )
@@ -145,6 +146,7 @@ export const make = Effect.gen(function* () {
       concurrency,
       discard: true
     })
+    yield* pins.sweep
     yield* seen.sweep(now - config.retentionHours * 3600, config.seenMaxRows)
     HeartbeatMetrics.setSeen((yield* seen.recent(now, config.seenMaxRows)).length)
   })

@@ -5,23 +5,7 @@ import * as Endpoint from "../dmp/Endpoint.ts"
 import * as Setting from "../runtime/Setting.ts"
 import * as Name from "../wire/Name.ts"
 import * as PeerUrl from "./PeerUrl.ts"
-
-/** A DNS server, by address. */
-export interface Upstream {
-  readonly host: string
-  readonly port: number
-}
-
-/** `192.0.2.1`, `192.0.2.1:53`, `2001:db8::1`, `[2001:db8::1]:53`. */
-export const parseUpstream = (text: string): Option.Option<Upstream> => {
-  if (isIP(text) !== 0) return Option.some({ host: text, port: 53 })
-  const match = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+))(?::([0-9]{1,5}))?$/i.exec(text)
-  const host = match?.[1] ?? match?.[2] ?? ""
-  const port = Number(match?.[3] ?? 53)
-  return isIP(host) !== 0 && port >= 1 && port <= 65_535
-    ? Option.some({ host, port })
-    : Option.none()
-}
+import * as Upstream from "./Upstream.ts"
 
 /** A zone, or the host of a URL, which older settings named instead. */
 export const parseSeed = (text: string): Option.Option<Name.Name> => {
@@ -53,10 +37,16 @@ export const settings = {
     parseItem: parseSeed
   }),
   resolvers: Setting.list("DMP_HEARTBEAT_DNS_RESOLVERS", {
-    about: "DNS servers asked for heartbeats, in order.",
-    items: "IP addresses with or without port, IPv6 in brackets when it has one",
-    parseItem: parseUpstream,
+    about:
+      "DNS servers asked for heartbeats, in order. tls:// before one asks it over TLS; its certificate must name the address, or what follows a #, as in tls://[2001:db8::1]:853#dns.example.net.",
+    items:
+      "IP addresses with or without port, IPv6 in brackets when it has one, tls:// before and #name after it for DNS over TLS",
+    parseItem: Upstream.parse,
     defaultText: "(the system's)"
+  }),
+  resolversCa: Setting.optionalPath("DMP_HEARTBEAT_DNS_CA_PATH", {
+    about:
+      "File with the certificate authorities (PEM) that vouch for DNS servers asked over TLS, where they are not those browsers know."
   }),
   dnssecRequired: Setting.boolean("DMP_HEARTBEAT_DNSSEC_REQUIRED", {
     about: "Believe only answers that the resolver marks as validated (AD).",
@@ -103,6 +93,13 @@ export const settings = {
     max: 8760,
     default: 72
   }),
+  pinDays: Setting.integer("DMP_HEARTBEAT_PIN_DAYS", {
+    about:
+      "Days for which a zone is known by the operator keys it was first seen with, after those were last seen.",
+    min: 1,
+    max: 3650,
+    default: 30
+  }),
   version: Setting.optional("DMP_HEARTBEAT_VERSION", {
     about: "Version the heartbeat announces.",
     defaultText: "(the release)",
@@ -121,7 +118,8 @@ export interface HeartbeatConfigShape {
   readonly keyPath: Option.Option<string>
   readonly seeds: ReadonlyArray<Name.Name>
   /** The system's when empty. */
-  readonly resolvers: ReadonlyArray<Upstream>
+  readonly resolvers: ReadonlyArray<Upstream.Upstream>
+  readonly resolversCa: Option.Option<string>
   readonly dnssecRequired: boolean
   readonly seedUrls: ReadonlyArray<PeerUrl.PeerUrl>
   /** Seconds, at most 100. */
@@ -131,6 +129,7 @@ export interface HeartbeatConfigShape {
   readonly maxPeers: number
   readonly seenMaxRows: number
   readonly retentionHours: number
+  readonly pinDays: number
   readonly version: Option.Option<string>
   readonly legacyHttp: boolean
 }

@@ -23,7 +23,7 @@ export const read = counterFamily(
   "dmp_heartbeat_read_total",
   "Heartbeats read from other zones, by verdict",
   "verdict",
-  ["accepted", "own", "refused", "quota"]
+  ["accepted", "own", "refused", "quota", "foreign"]
 )
 
 /** Counts a fetch of a public seed list. */
@@ -34,12 +34,12 @@ export const seedList = counterFamily(
   ["ok", "failed"]
 )
 
-/** Counts a zone whose operator key is another than before. */
+/** Counts a key that is not among those a zone was known by. */
 export const keyChanged = counterFamily(
   "dmp_heartbeat_key_changes_total",
-  "Zones whose first-hand operator key changed",
+  "Operator keys met at zones known by others: rotated to, without such a link, or revoked",
   "kind",
-  ["changed"]
+  ["changed", "rotated", "revoked"]
 )
 
 const seen = Metric.gauge("dmp_heartbeat_seen_nodes", {
@@ -49,5 +49,10 @@ const lastPublished = Metric.gauge("dmp_heartbeat_last_published_timestamp_secon
   description: "When the own heartbeat was last published, Unix seconds"
 })
 
+const pinned = Metric.gauge("dmp_heartbeat_pinned_zones", {
+  description: "Zones known by their operator keys"
+})
+
+export const setPinned = (count: number): void => void pinned.unsafeUpdate(count, [])
 export const setSeen = (count: number): void => void seen.unsafeUpdate(count, [])
 export const setLastPublished = (now: number): void => void lastPublished.unsafeUpdate(now, [])

@@ -5,12 +5,12 @@
 import { Duration, Effect, Layer, Option, Queue } from "effect"
 import { ChangeFeed } from "../zone/ChangeFeed.ts"
 import { Importer } from "./Importer.ts"
-import { PeerClient } from "./PeerClient.ts"
 import { make as makeDialogue } from "./PeerDialogue.ts"
 import type { Peer } from "./Peer.ts"
-import { PeersConfig } from "./PeersConfig.ts"
+import { isInCluster, PeersConfig } from "./PeersConfig.ts"
 import { PeerStates } from "./PeerState.ts"
 import * as SyncMetrics from "./SyncMetrics.ts"
+import { SyncRequests } from "./SyncRequests.ts"
 
 /** Writes of a moment make one hint. */
 const gather = Duration.millis(30)
@@ -19,13 +19,12 @@ const relayGather = Duration.millis(500)
 
 export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {
-    const client = yield* PeerClient
     const config = yield* PeersConfig
     const feed = yield* ChangeFeed
     const importer = yield* Importer
+    const requests = yield* SyncRequests
     const states = yield* PeerStates
-    if (Option.isNone(config.syncToken)) return
-    const token = config.syncToken.value
+    if (!isInCluster(config)) return
     const from = {
       ...Option.match(config.nodeId, { onNone: () => ({}), onSome: (id) => ({ node_id: id }) }),
       ...Option.match(config.selfEndpoint, {
@@ -57,7 +56,7 @@ export const layer = Layer.scopedDiscard(
         }
         inFlight.set(href, false)
         let again = false
-        return makeDialogue(client, peer, token)
+        return makeDialogue(requests, peer)
           .hint(from)
           .pipe(
             Effect.matchEffect({

@@ -49,6 +49,8 @@ export class Importer extends Context.Tag("dnsmesh/peers/Importer")<
       values: ReadonlyArray<{ readonly owner: Name.Name; readonly value: string }>
     ) => Effect.Effect<void, StoreError>
     readonly inZone: (owner: Name.Name) => boolean
+    /** The zones that `inZone` goes by; undefined when any will do. */
+    readonly zones: ReadonlyArray<Name.Name> | undefined
     /** True while the write of this value is on its way in from a peer. */
     readonly isImport: (owner: string, value: string) => boolean
   }
@@ -247,6 +249,7 @@ export class Importer extends Context.Tag("dnsmesh/peers/Importer")<
         take,
         withdraw,
         inZone,
+        zones: anyZone ? undefined : zones,
         isImport: (owner, value) => importing.has(keyOf(owner, value))
       })
     })

@@ -16,12 +16,16 @@ import { RecordStore } from "../zone/RecordStore.ts"
 import { WriteGrant } from "../zone/WriteGrant.ts"
 import type { Change } from "../zone/WriteRequest.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
+import type { PeerUrl } from "./PeerUrl.ts"
+import { parse as parseUrl } from "./PeerUrl.ts"
 import { PeerList } from "./PeerList.ts"
 import { PeersConfig } from "./PeersConfig.ts"
 import * as SyncMetrics from "./SyncMetrics.ts"
 
 export interface Installed {
   readonly wire: string
+  /** Ids of the nodes by their URL in its one spelling. */
+  readonly ids: ReadonlyMap<string, string>
   readonly manifest: ClusterManifest.ClusterManifest
 }
 
@@ -44,6 +48,8 @@ export class ManifestInstall extends Context.Tag("dnsmesh/peers/ManifestInstall"
     /** Offers what the zone already holds; at the start, after the cluster file. */
     readonly offerStored: Effect.Effect<void>
     readonly installed: () => Option.Option<Installed>
+    /** Id of the installed manifest's node at `url`. */
+    readonly nodeAt: (url: PeerUrl) => string | undefined
     /** The cluster's name, if this node knows it; lower case. */
     readonly clusterName: () => Option.Option<string>
     /** True when a manifest from a peer could be judged: key pinned and cluster known. */
@@ -114,7 +120,7 @@ export class ManifestInstall extends Context.Tag("dnsmesh/peers/ManifestInstall"
       ) =>
         Effect.gen(function* () {
           if (setsPeers && !(yield* peers.replace(manifest.nodes))) return "no-nodes" as const
-          installed = { wire, manifest }
+          installed = { wire, manifest, ids: idsOf(manifest) }
           name ??= Hostname.folded(manifest.clusterName)
           yield* publish(wire, manifest, now)
           yield* SyncMetrics.installed(manifest.seq, manifest.exp)
@@ -201,12 +207,22 @@ export class ManifestInstall extends Context.Tag("dnsmesh/peers/ManifestInstall"
         offer,
         offerStored,
         installed: () => Option.fromNullable(installed),
+        nodeAt: ({ href }) => installed?.ids.get(href),
         clusterName: () => Option.fromNullable(name),
         gossips: () => pinned !== undefined && name !== undefined
       })
     })
   )
 }
+
+const idsOf = ({ nodes }: ClusterManifest.ClusterManifest): ReadonlyMap<string, string> =>
+  new Map(
+    nodes.flatMap(({ httpEndpoint, nodeId }) =>
+      Option.toArray(
+        Option.map(parseUrl(httpEndpoint), ({ href }): [string, string] => [href, nodeId])
+      )
+    )
+  )
 
 const verified = (
   wire: string,

@@ -1,13 +1,14 @@
 /**
- * How this node speaks HTTP to others. Invariant: no redirect is followed, no octet is read
- * beyond the cap nor after the deadline, an address is vetted at the moment of connecting, and
- * a token goes to the host it was meant for and nowhere else.
+ * How this node speaks HTTP to others. Invariant: no redirect is followed, no octet is read or
+ * unpacked beyond the cap nor read after the deadline, an address is vetted at the moment of connecting, and
+ * what proves this node goes to the host it was meant for and nowhere else.
  */
-import { Context, Data, Effect, Either, Layer, Redacted } from "effect"
+import { Context, Data, Effect, Either, Layer } from "effect"
 import { lookup, type LookupAddress } from "node:dns"
 import http from "node:http"
 import https from "node:https"
 import { isIP, type LookupFunction } from "node:net"
+import { gunzip } from "node:zlib"
 import { type AddressRefused, type ChosenBy, type PeerUrl, vet } from "./PeerUrl.ts"
 
 export class PeerUnreachable extends Data.TaggedError("PeerUnreachable")<{
@@ -31,8 +32,11 @@ export interface PeerRequest {
   readonly path: string
   /** JSON. */
   readonly body?: string
-  readonly token?: Redacted.Redacted<string>
-  /** Octets of the reply's body. */
+  /** Beside those of every request. */
+  readonly headers?: Readonly<Record<string, string>>
+  /** True when the reply may come packed. */
+  readonly gzip?: boolean
+  /** Octets of the reply's body, packed and unpacked. */
   readonly maxBytes: number
   /** Milliseconds from the first step to the last octet. */
   readonly deadline: number
@@ -85,7 +89,17 @@ export class PeerClient extends Context.Tag("dnsmesh/peers/PeerClient")<
 const unreachable = (message: string, late = false) => new PeerUnreachable({ message, late })
 
 const exchange = (
-  { body, chosenBy, deadline, maxBytes, method, path, token, url }: PeerRequest,
+  {
+    body,
+    chosenBy,
+    deadline,
+    gzip = false,
+    headers: own,
+    maxBytes,
+    method,
+    path,
+    url
+  }: PeerRequest,
   agent: http.Agent
 ): Effect.Effect<PeerReply, PeerError> =>
   Effect.async((resume) => {
@@ -102,10 +116,10 @@ const exchange = (
       })
     const headers: http.OutgoingHttpHeaders = {
       accept: "application/json",
-      "accept-encoding": "identity",
-      "user-agent": "dnsmesh-node"
+      "accept-encoding": gzip ? "gzip" : "identity",
+      "user-agent": "dnsmesh-node",
+      ...own
     }
-    if (token !== undefined) headers["authorization"] = `Bearer ${Redacted.value(token)}`
     if (body !== undefined) {
       headers["content-type"] = "application/json"
       headers["content-length"] = Buffer.byteLength(body)
@@ -135,7 +149,9 @@ const exchange = (
         let size = 0
         const announced = Number(response.headers["content-length"] ?? 0)
         if (announced > maxBytes) return finish(Effect.fail(new ReplyTooLarge({ cap: maxBytes })))
-        if (response.headers["content-encoding"] !== undefined)
+        const coding = response.headers["content-encoding"]
+        const packed = gzip && coding === "gzip"
+        if (coding !== undefined && !packed)
           return finish(Effect.fail(unreachable("the reply is encoded")))
         response.on("data", (chunk: Buffer) => {
           size += chunk.length
@@ -147,7 +163,15 @@ const exchange = (
         response.on("end", () => {
           if (!response.complete) return finish(Effect.fail(unreachable("the reply was cut short")))
           const { headers, statusCode = 0 } = response
-          finish(Effect.succeed({ status: statusCode, headers, body: Buffer.concat(chunks) }), true)
+          const received = Buffer.concat(chunks)
+          finish(
+            Effect.map(packed ? unpack(received, maxBytes) : Effect.succeed(received), (body) => ({
+              status: statusCode,
+              headers,
+              body
+            })),
+            true
+          )
         })
       }
     )
@@ -161,6 +185,21 @@ const exchange = (
       done = true
       clearTimeout(timer)
       request.destroy()
+    })
+  })
+
+/** Stops at the cap, however much more there would be. */
+const unpack = (octets: Buffer, maxBytes: number): Effect.Effect<Buffer, PeerError> =>
+  Effect.async((resume) => {
+    gunzip(octets, { maxOutputLength: maxBytes }, (error, body) => {
+      if (error === null) return resume(Effect.succeed(body))
+      resume(
+        Effect.fail(
+          "code" in error && error.code === "ERR_BUFFER_TOO_LARGE"
+            ? new ReplyTooLarge({ cap: maxBytes })
+            : unreachable("the reply cannot be unpacked")
+        )
+      )
     })
   })
 

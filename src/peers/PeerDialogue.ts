@@ -2,11 +2,12 @@
  * The questions this node asks a peer, each with its caps, as typed answers. Whatever a peer
  * says that is not what was asked for is a `PeerFault`, and no more than that peer's fault.
  */
-import { Clock, Data, Effect, Option, type Redacted, Schema } from "effect"
+import { Clock, Data, Effect, Option, Schema } from "effect"
 import type { DigestCursor } from "../zone/RecordStore.ts"
-import { PeerClient, type PeerError, type PeerReply } from "./PeerClient.ts"
+import type { PeerError, PeerReply } from "./PeerClient.ts"
 import type { Peer } from "./Peer.ts"
 import * as SyncApi from "./SyncApi.ts"
+import type { NoCredential, SyncRequests } from "./SyncRequests.ts"
 
 /** The peer answered, but not with an answer. */
 export class PeerFault extends Data.TaggedError("PeerFault")<{
@@ -17,7 +18,7 @@ export class PeerFault extends Data.TaggedError("PeerFault")<{
   readonly retryAfter?: number
 }> {}
 
-export type DialogueError = PeerError | PeerFault
+export type DialogueError = PeerError | PeerFault | NoCredential
 
 const deadline = 15_000
 const maxReply = 16 * 1024 * 1024
@@ -42,8 +43,8 @@ export interface Pulled {
   readonly askedAt: number
 }
 
-/** The dialogue with one peer; `token` goes to it and to nobody else. */
-export const make = (client: PeerClient["Type"], peer: Peer, token: Redacted.Redacted<string>) => {
+/** The dialogue with one peer. */
+export const make = (requests: SyncRequests["Type"], peer: Peer) => {
   const ask = (
     method: "GET" | "POST",
     path: string,
@@ -51,13 +52,11 @@ export const make = (client: PeerClient["Type"], peer: Peer, token: Redacted.Red
     body?: unknown,
     again = 0
   ): Effect.Effect<PeerReply, DialogueError> =>
-    client
-      .request({
-        url: peer.url,
-        chosenBy: "operator",
+    requests
+      .ask(peer, {
         method,
-        path,
-        token,
+        path: path.replace(/\?.*$/, ""),
+        query: /\?.*$/.exec(path)?.[0] ?? "",
         maxBytes,
         deadline,
         ...(body === undefined ? {} : { body: JSON.stringify(body) })
@@ -100,13 +99,19 @@ export const make = (client: PeerClient["Type"], peer: Peer, token: Redacted.Red
   const readManifest = read(SyncApi.ManifestReply)
 
   /** One page after `cursor`; `buckets` limits it to those first octets of value hashes. */
-  const digest = (cursor: DigestCursor, limit: number, buckets?: ReadonlyArray<string>) =>
+  const digest = (
+    cursor: DigestCursor,
+    limit: number,
+    zones: ReadonlyArray<string> | undefined,
+    buckets?: ReadonlyArray<string>
+  ) =>
     Effect.gen(function* () {
       const query = new URLSearchParams({
         cursor: SyncApi.formatCursor(cursor),
         limit: String(limit),
         ext: "1"
       })
+      if (zones !== undefined) query.set("zones", zones.join(","))
       if (buckets !== undefined) query.set("buckets", buckets.join(","))
       const sent = yield* Clock.currentTimeMillis
       const reply = yield* ask("GET", `/v1/sync/digest?${query}`, maxReply)
@@ -140,10 +145,15 @@ export const make = (client: PeerClient["Type"], peer: Peer, token: Redacted.Red
       readDeletions(reply)
     )
 
-  const fingerprint = Effect.flatMap(
-    ask("GET", "/v1/sync/fingerprint", maxSmallReply),
-    readFingerprint
-  )
+  const fingerprint = (zones: ReadonlyArray<string> | undefined) =>
+    Effect.flatMap(
+      ask(
+        "GET",
+        `/v1/sync/fingerprint${zones === undefined ? "" : `?zones=${zones.join(",")}`}`,
+        maxSmallReply
+      ),
+      readFingerprint
+    )
 
   const manifest = Effect.flatMap(
     ask("GET", "/v1/sync/cluster-manifest", maxSmallReply),

@@ -117,6 +117,34 @@ export const make = Effect.gen(function* () {
   const pageSize = (state: PeerState) =>
     state.extensions.size > 0 ? ourPage : SyncApi.defaultDigestLimit
 
+  /** What to ask this peer about: our zones, where it can tell them from others. */
+  const zonesFor = (state: PeerState) =>
+    state.extensions.has("zones") && (importer.zones?.length ?? 0) <= SyncApi.maxZones
+      ? importer.zones
+      : undefined
+
+  /**
+   * Where a page ends: after what it shows, or after what one of our own passed over in other
+   * zones. No later than an entry could be, so a peer can hide its own rows and for a day only.
+   */
+  const endOf = (
+    state: PeerState,
+    page: Digest,
+    entries: ReadonlyArray<SyncApi.DigestEntry>,
+    after: DigestCursor
+  ) =>
+    Effect.map(Clock.currentTimeMillis, (now) => {
+      const last = entries.at(-1)
+      const shown = last === undefined ? undefined : cursorOf(last)
+      if (!state.extensions.has("zones")) return shown
+      const latest = now + (state.clockOffset ?? 0) + aheadOfOurs
+      return Option.fromNullable(page.nextCursor).pipe(
+        Option.flatMap(SyncApi.parseCursor),
+        Option.filter((next) => next.storedTs <= latest && isAfter(next, shown ?? after)),
+        Option.getOrElse(() => shown)
+      )
+    })
+
   /** The pages after the watermark, the next asked for while the rows of one are fetched. */
   const pagesAfterWatermark = (
     dialogue: Dialogue,
@@ -125,7 +153,7 @@ export const make = Effect.gen(function* () {
   ) =>
     Stream.paginateEffect({ after: state.cursor, at: 1 }, ({ after, at }) =>
       Effect.gen(function* () {
-        const page = yield* dialogue.digest(after, pageSize(state))
+        const page = yield* dialogue.digest(after, pageSize(state), zonesFor(state))
         yield* learn(state, page)
         // Deletions come first, or a page would bring back what they took away.
         if (at === 1 && state.extensions.has("deletions")) yield* exchange(dialogue, state, fetch)
@@ -133,10 +161,10 @@ export const make = Effect.gen(function* () {
         const last = entries.at(-1)
         if (last === undefined && page.entries.length > 0 && page.hasMore)
           return yield* new PeerFault({ status: 0, message: "a page without a sound entry" })
-        const next =
-          last !== undefined && page.hasMore ? Option.some(cursorOf(last)) : Option.none()
+        const end = yield* endOf(state, page, entries, after)
+        const next = end !== undefined && page.hasMore ? Option.some(end) : Option.none()
         return [
-          { entries, isEnd: Option.isNone(next) },
+          { entries, end, isEnd: Option.isNone(next) },
           Option.filterMap(next, (cursor) =>
             at === maxPages ? Option.none() : Option.some({ after: cursor, at: at + 1 })
           )
@@ -162,12 +190,11 @@ export const make = Effect.gen(function* () {
           (page) => Effect.as(Effect.flatMap(lacking(state, page.entries), fetch), page),
           { concurrency: pagesAtOnce }
         ),
-        Stream.runForEach(({ entries, isEnd }) =>
+        Stream.runForEach(({ end, isEnd }) =>
           Effect.gen(function* () {
             ended = isEnd
-            const last = entries.at(-1)
-            if (last === undefined) return
-            state.cursor = cursorOf(last)
+            if (end === undefined) return
+            state.cursor = end
             const now = yield* Clock.currentTimeMillis
             if (now - savedAt < saveEvery) return
             savedAt = now
@@ -191,7 +218,7 @@ export const make = Effect.gen(function* () {
     Effect.gen(function* () {
       let cursor = SyncApi.start
       for (let at = 0; at < maxPages; at++) {
-        const page = yield* dialogue.digest(cursor, pageSize(state), buckets)
+        const page = yield* dialogue.digest(cursor, pageSize(state), zonesFor(state), buckets)
         yield* fetch(yield* lacking(state, yield* soundIn(state, page, cursor)))
         const next = Option.flatMap(Option.fromNullable(page.nextCursor), SyncApi.parseCursor).pipe(
           Option.filter((after) => isAfter(after, cursor))
@@ -209,8 +236,9 @@ export const make = Effect.gen(function* () {
   ) =>
     Effect.gen(function* () {
       if (state.extensions.has("fingerprint")) {
-        const ours = yield* Fingerprint.of(store, Math.floor(now / 1000))
-        const theirs = yield* dialogue.fingerprint
+        const zones = zonesFor(state)
+        const ours = yield* Fingerprint.of(store, Math.floor(now / 1000), SyncApi.within(zones))
+        const theirs = yield* dialogue.fingerprint(zones)
         const buckets = Fingerprint.differing(ours, theirs.buckets)
         if (buckets.length === 0) return true
         if (buckets.length <= manyBuckets) {

@@ -4,8 +4,12 @@
  */
 import { Clock, Context, Effect, Layer, Option, Ref } from "effect"
 import { getServers } from "node:dns"
+import { readFile } from "node:fs/promises"
+import { createSecureContext } from "node:tls"
+import { ConfigMistakes } from "../runtime/ConfigMistakes.ts"
 import { ask, ResolveFailed, type TxtAnswer } from "./DnsExchange.ts"
-import { HeartbeatConfig, parseUpstream, type Upstream } from "./HeartbeatConfig.ts"
+import { HeartbeatConfig } from "./HeartbeatConfig.ts"
+import { parse as parseUpstream, type Upstream } from "./Upstream.ts"
 
 /** Milliseconds. */
 const timeout = 4000
@@ -21,24 +25,47 @@ export class Resolver extends Context.Tag("dnsmesh/peers/Resolver")<
   static readonly layer = Layer.effect(
     Resolver,
     Effect.gen(function* () {
-      const { dnssecRequired, resolvers } = yield* HeartbeatConfig
+      const { dnssecRequired, resolvers, resolversCa } = yield* HeartbeatConfig
+      const ca = Option.getOrUndefined(yield* Effect.transposeMapOption(resolversCa, authorities))
       const upstreams =
         resolvers.length > 0
           ? resolvers
           : getServers().flatMap((server) => Option.toArray(parseUpstream(server)))
-      return Resolver.of({ txt: yield* over(upstreams, { dnssecRequired }) })
+      return Resolver.of({ txt: yield* over(upstreams, { dnssecRequired, ca }) })
     })
   )
 }
 
+/** The authorities in the file at `path`. What vouches for nobody stops the node at its start. */
+const authorities = (path: string): Effect.Effect<string, ConfigMistakes> =>
+  Effect.tryPromise({
+    try: async () => {
+      const pem = await readFile(path, "utf8")
+      if (pem.trim() === "") throw new Error("it is empty")
+      // Given as authorities, what is no certificate would be passed over in silence.
+      createSecureContext({ cert: pem })
+      return pem
+    },
+    catch: (error) =>
+      new ConfigMistakes({
+        mistakes: [
+          {
+            variable: "DMP_HEARTBEAT_DNS_CA_PATH",
+            problem: `${path} cannot be used: ${String(error).split("\n")[0]}`
+          }
+        ]
+      })
+  })
+
 interface Options {
   readonly dnssecRequired: boolean
+  readonly ca?: string | undefined
 }
 
 /** A look-up over `upstreams`, in order of merit. */
 export const over = (
   upstreams: ReadonlyArray<Upstream>,
-  { dnssecRequired }: Options
+  { ca, dnssecRequired }: Options
 ): Effect.Effect<Resolver["Type"]["txt"]> =>
   Effect.map(Ref.make(new Map<Upstream, number>()), (penalties) => {
     const penalise = (upstream: Upstream) =>
@@ -63,7 +90,7 @@ export const over = (
         let denied: Upstream | undefined
         for (const upstream of yield* inOrder) {
           const answer = yield* Effect.either(
-            Effect.flatMap(ask(upstream, name, { dnssec: dnssecRequired, timeout }), checked)
+            Effect.flatMap(ask(upstream, name, { ca, dnssec: dnssecRequired, timeout }), checked)
           )
           if (answer._tag === "Left") {
             failure = answer.left

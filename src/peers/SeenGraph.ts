@@ -13,9 +13,10 @@ import type { Change } from "../zone/WriteRequest.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
 import { HeartbeatConfig } from "./HeartbeatConfig.ts"
 import { grantAt } from "./OwnHeartbeat.ts"
+import { KeyPins } from "./KeyPins.ts"
 import { OwnIdentity } from "./OwnIdentity.ts"
 import * as SeenBook from "./SeenBook.ts"
-import { SeenStore } from "./SeenStore.ts"
+import { type SeenRow, SeenStore } from "./SeenStore.ts"
 
 const maxValues = 50
 /** Seconds by which a newer heartbeat must be newer to replace the one published. */
@@ -29,6 +30,7 @@ export const make = Effect.gen(function* () {
   const config = yield* HeartbeatConfig
   const { maxTtl } = yield* Limits
   const own = yield* OwnIdentity
+  const pins = yield* KeyPins
   const publisher = yield* Publisher
   const seen = yield* SeenStore
   const zone = yield* AnswerIndex
@@ -40,11 +42,11 @@ export const make = Effect.gen(function* () {
     const owner = Name.unsafeMake(`_dnsmesh-seen.${servedZone.value}`)
     const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
     const rows = yield* seen.recent(now, config.seenMaxRows)
-    const wanted = new Map(
-      SeenBook.ranked(rows)
-        .slice(0, maxValues)
-        .map((row) => [SeenBook.keyOf(row.operatorSpkHex, row.endpoint), row])
-    )
+    const wanted = new Map<string, SeenRow>()
+    for (const row of SeenBook.ranked(rows)) {
+      if (wanted.size === maxValues) break
+      if (!pins.isForeign(row)) wanted.set(SeenBook.keyOf(row.operatorSpkHex, row.endpoint), row)
+    }
     const changes: Array<Change> = []
     for (const { expiresAt, value } of zone.live(owner, now)) {
       const held = Either.getOrUndefined(Heartbeat.parse(value))

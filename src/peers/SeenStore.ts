@@ -1,6 +1,6 @@
 /**
  * Heartbeats of other nodes that this node has seen: one row per operator key and endpoint,
- * the newest. Rows, no rules; plain data, so that an adapter may live on the store thread.
+ * the newest; and by which keys zones are known. Rows, no rules; plain data, so that an adapter may live on the store thread.
  * `layerMemory` is the reference; adapters pass `test/peers/SeenStoreSuite.ts`.
  */
 import { Context, Effect, Layer } from "effect"
@@ -22,6 +22,18 @@ export interface SeenRow {
   readonly source: string
 }
 
+/** A key that a zone has signed its own heartbeats with. */
+export interface StoredPin {
+  readonly zone: string
+  /** 64 lower-case hex digits. */
+  readonly operatorSpkHex: string
+  /** Unix seconds. */
+  readonly firstSeen: number
+  readonly lastSeen: number
+  /** False while it only stands beside those that are trusted. */
+  readonly pinned: boolean
+}
+
 export class SeenStore extends Context.Tag("dnsmesh/peers/SeenStore")<
   SeenStore,
   {
@@ -33,6 +45,10 @@ export class SeenStore extends Context.Tag("dnsmesh/peers/SeenStore")<
       limit: number
     ) => Effect.Effect<ReadonlyArray<SeenRow>, StoreError>
     readonly forget: (operatorSpkHex: string, endpoint: string) => Effect.Effect<void, StoreError>
+    readonly pins: Effect.Effect<ReadonlyArray<StoredPin>, StoreError>
+    /** Keeps one pin per zone and key. */
+    readonly putPins: (pins: ReadonlyArray<StoredPin>) => Effect.Effect<void, StoreError>
+    readonly removePins: (pins: ReadonlyArray<StoredPin>) => Effect.Effect<void, StoreError>
     /**
      * Removes rows with `exp <= before` (s), then, beyond `maxRows`, those passed on by others
      * before those read at their own zone, the longest unheard first.
@@ -42,6 +58,8 @@ export class SeenStore extends Context.Tag("dnsmesh/peers/SeenStore")<
 >() {
   static readonly layerMemory = Layer.sync(SeenStore, () => {
     const rows = new Map<string, SeenRow>()
+    const pins = new Map<string, StoredPin>()
+    const pinKeyOf = ({ operatorSpkHex, zone }: StoredPin) => `${zone} ${operatorSpkHex}`
     const keyOf = (spk: string, endpoint: string) => `${spk} ${endpoint}`
     const hearsay = ({ source }: SeenRow) => (source.startsWith("seen:") ? 0 : 1)
     return SeenStore.of({
@@ -60,6 +78,9 @@ export class SeenStore extends Context.Tag("dnsmesh/peers/SeenStore")<
             .slice(0, limit)
         ),
       forget: (spk, endpoint) => Effect.sync(() => void rows.delete(keyOf(spk, endpoint))),
+      pins: Effect.sync(() => [...pins.values()]),
+      putPins: (some) => Effect.sync(() => some.forEach((pin) => pins.set(pinKeyOf(pin), pin))),
+      removePins: (some) => Effect.sync(() => some.forEach((pin) => pins.delete(pinKeyOf(pin)))),
       sweep: (before, maxRows) =>
         Effect.sync(() => {
           const size = rows.size

@@ -4,12 +4,15 @@
  * node that announces none of them is never asked for any.
  */
 import { Option, Schema } from "effect"
+import * as Name from "../wire/Name.ts"
 import type { DigestCursor } from "../zone/RecordStore.ts"
 
 /** Extensions this node serves: announced in every digest answer. */
-export const extensions = ["hint", "deletions", "fingerprint"] as const
+export const extensions = ["hint", "deletions", "fingerprint", "zones"] as const
 export type Extension = (typeof extensions)[number]
 
+/** Zones one request may name; who has more asks for everything. */
+export const maxZones = 32
 export const maxPullNames = 256
 /** Octets of a pull request; released nodes accept 16 KiB. */
 export const maxPullBytes = 131_072
@@ -33,6 +36,20 @@ export const parseCursor = (text: string): Option.Option<DigestCursor> => {
   if (valueHash !== "" && !hash.test(valueHash)) return Option.none()
   return Option.some({ storedTs: Number(ts), owner, valueHash })
 }
+
+/** Zones between commas; nothing when they are not that, or too many. */
+export const parseZones = (text: string): Option.Option<ReadonlyArray<Name.Name>> => {
+  const names = text.length > maxZones * 254 ? [] : text.split(",")
+  return names.length === 0 || names.length > maxZones
+    ? Option.none()
+    : Option.all(names.map(Name.parse))
+}
+
+/** True for owners in one of `zones`, or for any where that is undefined. */
+export const within =
+  (zones: ReadonlyArray<Name.Name> | undefined) =>
+  (owner: string): boolean =>
+    zones === undefined || zones.some((zone) => Name.isWithin(owner, zone))
 
 const Seconds = Schema.Int.pipe(Schema.between(0, 2 ** 31 - 1))
 

@@ -1,12 +1,36 @@
 /** What replication tells about itself. Peers come from the operator, so labels stay few. */
 import { Effect, Metric } from "effect"
 
+/** What may be wrong with the proof a sync request brings. */
+export const refusalReasons = [
+  "token",
+  "malformed",
+  "no-manifest",
+  "other-addressee",
+  "clock",
+  "not-a-member",
+  "certificate",
+  "signature",
+  "replayed",
+  "too-many",
+  "digest"
+] as const
+export type RefusalReason = (typeof refusalReasons)[number]
+
 const counter = (name: string, description: string) =>
   Metric.counter(name, { description, incremental: true })
 
 const rounds = counter("dmp_sync_rounds_total", "Rounds with a peer, by outcome")
 const rows = counter("dmp_sync_rows_total", "Rows peers offered that this node lacked, by outcome")
 const requests = counter("dmp_sync_requests_total", "Sync requests served, by route and status")
+const callers = counter(
+  "dmp_sync_callers_total",
+  "Sync requests let in, by who made them and by what proved it"
+)
+const refusals = counter(
+  "dmp_sync_refusals_total",
+  "Sync requests not let in, by what was wrong with their proof"
+)
 const deletionsApplied = counter(
   "dmp_sync_deletions_applied_total",
   "Values removed because a peer reported their deletion"
@@ -45,6 +69,22 @@ export const request = (route: string, status: number) =>
     requests.pipe(Metric.tagged("route", route), Metric.tagged("status", String(status))),
     1
   )
+
+/** Peers and credentials come from the settings and the manifest. */
+export const entered = (peer: string, by: string) =>
+  Metric.update(callers.pipe(Metric.tagged("peer", peer), Metric.tagged("by", by)), 1)
+
+export const kept = (reason: RefusalReason) =>
+  Metric.update(Metric.tagged(refusals, "reason", reason), 1)
+
+export const registerCallers = (
+  known: ReadonlyArray<{ readonly peer: string; readonly by: string }>
+): Effect.Effect<void> =>
+  Effect.sync(() => {
+    for (const { by, peer } of known)
+      callers.pipe(Metric.tagged("peer", peer), Metric.tagged("by", by)).register()
+    for (const reason of refusalReasons) Metric.tagged(refusals, "reason", reason).register()
+  })
 
 export const deleted = (count: number) => Metric.incrementBy(deletionsApplied, count)
 

@@ -2,7 +2,7 @@
  * What this node answers its peers, apart from HTTP: digests, pulls, the manifest, and the
  * extensions. Whoever calls this has checked the peer's token.
  */
-import { Clock, Context, Effect, Either, Layer, Option } from "effect"
+import { Cache, Clock, Context, Effect, Either, Layer, Option } from "effect"
 import * as ClusterManifest from "../dmp/ClusterManifest.ts"
 import * as Name from "../wire/Name.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
@@ -16,6 +16,7 @@ import { PeersConfig } from "./PeersConfig.ts"
 import { PeerStates } from "./PeerState.ts"
 import { ServeFilter } from "./ServeFilter.ts"
 import * as SyncApi from "./SyncApi.ts"
+import { SyncRequests } from "./SyncRequests.ts"
 import * as SyncStatus from "./SyncStatus.ts"
 import { turn } from "./Turn.ts"
 import { valueHash } from "../zone/ValueHash.ts"
@@ -33,7 +34,10 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
     /** JSON, because `seq` may be beyond what a number holds. */
     readonly manifest: Effect.Effect<Option.Option<string>>
     readonly deletions: (after: number, limit: number) => Effect.Effect<unknown>
-    readonly fingerprint: Effect.Effect<unknown, StoreError>
+    /** Of the rows in `zones`, or of all. */
+    readonly fingerprint: (
+      zones: ReadonlyArray<Name.Name> | undefined
+    ) => Effect.Effect<unknown, StoreError>
     readonly hint: (from: typeof SyncApi.Hint.Type) => Effect.Effect<void>
     readonly status: Effect.Effect<SyncStatus.ClusterStatus>
   }
@@ -44,6 +48,7 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
       const config = yield* PeersConfig
       const deletions = yield* Deletions
       const install = yield* ManifestInstall
+      const requests = yield* SyncRequests
       const states = yield* PeerStates
       const store = yield* RecordStore
       const zone = yield* AnswerIndex
@@ -54,6 +59,7 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
       const shown = (row: DigestRow, query: DigestQuery, now: number): boolean => {
         if (query.buckets !== undefined && !query.buckets.has(row.valueHash.slice(0, 2)))
           return false
+        if (!SyncApi.within(query.zones)(row.owner)) return false
         if (query.ours) return !ServeFilter.neverForOurs(row.owner)
         if (ServeFilter.neverForReleased(row.owner)) return false
         const owner = Name.unsafeMake(row.owner)
@@ -91,7 +97,9 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
             ttl: Math.max(1, row.expiresAt - now)
           })),
           has_more: hasMore,
-          next_cursor: kept.length === 0 && !hasMore ? query.echo : SyncApi.formatCursor(at),
+          // Ours go on after what they were not shown; others expect an empty page to echo.
+          next_cursor:
+            kept.length === 0 && !hasMore && !query.ours ? query.echo : SyncApi.formatCursor(at),
           now: yield* Clock.currentTimeMillis,
           extensions: SyncApi.extensions
         }
@@ -138,10 +146,18 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
       })
 
       // Every peer asks for the same at about the same time.
-      const fingerprint = yield* Effect.cachedWithTTL(
-        Effect.flatMap(seconds, (now) => Fingerprint.of(store, now)),
-        "5 seconds"
-      )
+      const fingerprints = yield* Cache.make({
+        capacity: 8,
+        timeToLive: "5 seconds",
+        lookup: (zones: string) =>
+          Effect.flatMap(seconds, (now) =>
+            Fingerprint.of(
+              store,
+              now,
+              SyncApi.within(Option.getOrUndefined(SyncApi.parseZones(zones)))
+            )
+          )
+      })
 
       return SyncServer.of({
         digest,
@@ -156,7 +172,8 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
               has_more: page.length === limit
             }
           }),
-        fingerprint: Effect.map(fingerprint, (buckets) => ({ buckets })),
+        fingerprint: (zones) =>
+          Effect.map(fingerprints.get((zones ?? []).join(",")), (buckets) => ({ buckets })),
         hint: ({ endpoint, node_id }) => states.wake({ nodeId: node_id, endpoint }),
         status: Effect.map(Clock.currentTimeMillis, (now) =>
           SyncStatus.render({
@@ -164,7 +181,8 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
             now,
             states: states.all(),
             installed: install.installed(),
-            deletions: deletions.size()
+            deletions: deletions.size(),
+            shownTo: requests.shownTo
           })
         )
       })

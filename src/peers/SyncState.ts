@@ -1,6 +1,6 @@
 /**
- * What replication must remember across restarts: how far each peer has been read, and which
- * values were deleted. Rows, no rules; plain data, so that an adapter may live on the store
+ * What replication must remember across restarts: how far each peer has been read, which of
+ * them take signatures, and which values were deleted. Rows, no rules; plain data, so that an adapter may live on the store
  * thread. `layerMemory` is the reference; adapters pass `test/peers/SyncStateSuite.ts`.
  */
 import { Context, Effect, Layer } from "effect"
@@ -36,6 +36,10 @@ export class SyncState extends Context.Tag("dnsmesh/peers/SyncState")<
     readonly watermarks: Effect.Effect<ReadonlyArray<Watermark>, StoreError>
     readonly saveWatermark: (watermark: Watermark) => Effect.Effect<void, StoreError>
     readonly forgetWatermark: (peer: string) => Effect.Effect<void, StoreError>
+    /** URLs of the peers that have answered a signed request. */
+    readonly signingPeers: Effect.Effect<ReadonlyArray<string>, StoreError>
+    readonly saveSigningPeer: (peer: string) => Effect.Effect<void, StoreError>
+    readonly forgetSigningPeer: (peer: string) => Effect.Effect<void, StoreError>
     /** Every deletion to be remembered at `now` (ms), in order of `seq`. */
     readonly deletions: (now: number) => Effect.Effect<ReadonlyArray<StoredDeletion>, StoreError>
     /** Keeps one deletion per owner and hash; all or none. */
@@ -48,6 +52,7 @@ export class SyncState extends Context.Tag("dnsmesh/peers/SyncState")<
 >() {
   static readonly layerMemory = Layer.sync(SyncState, () => {
     const watermarks = new Map<string, Watermark>()
+    const signing = new Set<string>()
     const deletions = new Map<string, StoredDeletion>()
     const keyOf = (deletion: StoredDeletion) => `${deletion.owner} ${deletion.valueHash}`
     return SyncState.of({
@@ -55,6 +60,9 @@ export class SyncState extends Context.Tag("dnsmesh/peers/SyncState")<
       saveWatermark: (watermark) =>
         Effect.sync(() => void watermarks.set(watermark.peer, watermark)),
       forgetWatermark: (peer) => Effect.sync(() => void watermarks.delete(peer)),
+      signingPeers: Effect.sync(() => [...signing]),
+      saveSigningPeer: (peer) => Effect.sync(() => void signing.add(peer)),
+      forgetSigningPeer: (peer) => Effect.sync(() => void signing.delete(peer)),
       deletions: (now) =>
         Effect.sync(() =>
           [...deletions.values()]

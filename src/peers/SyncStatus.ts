@@ -12,9 +12,11 @@ export interface Facts {
   readonly states: ReadonlyArray<PeerState>
   readonly installed: Option.Option<Installed>
   readonly deletions: number
+  /** What the peer at a URL was shown last. */
+  readonly shownTo: (href: string) => string
 }
 
-export const render = ({ config, deletions, installed, now, states }: Facts) => ({
+export const render = ({ config, deletions, installed, now, shownTo, states }: Facts) => ({
   node_id: Option.getOrNull(config.nodeId),
   endpoint: Option.getOrNull(Option.map(config.selfEndpoint, ({ href }) => href)),
   manifest: Option.getOrNull(
@@ -39,6 +41,7 @@ export const render = ({ config, deletions, installed, now, states }: Facts) => 
     failures: state.failures,
     last_error: state.lastError === "" ? null : state.lastError,
     clock_offset_seconds: state.clockOffset === undefined ? null : state.clockOffset / 1000,
+    shown: shownTo(state.peer.url.href),
     extensions: [...state.extensions],
     cursor: formatCursor(state.cursor),
     rows_taken: state.taken,

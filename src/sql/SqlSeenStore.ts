@@ -1,7 +1,7 @@
 /** `SeenStore` over the `…_heartbeats.db` of any release. */
 import * as SqlClient from "@effect/sql/SqlClient"
 import { Effect, Layer, Schema } from "effect"
-import { type SeenRow, SeenStore } from "../peers/SeenStore.ts"
+import { type SeenRow, SeenStore, type StoredPin } from "../peers/SeenStore.ts"
 import * as HostedStore from "./HostedStore.ts"
 import { OpenError } from "./OpenError.ts"
 import * as PreMigration from "./PreMigration.ts"
@@ -13,6 +13,15 @@ import { autocommit, transaction } from "./Transaction.ts"
 const version = 1
 
 const schema = [
+  // Ours alone, in a table of its own: the reference node reads and writes the other.
+  `CREATE TABLE IF NOT EXISTS dnsmesh_key_pins (
+    zone TEXT NOT NULL,
+    operator_spk_hex TEXT NOT NULL,
+    first_seen INTEGER NOT NULL,
+    last_seen INTEGER NOT NULL,
+    pinned INTEGER NOT NULL,
+    PRIMARY KEY (zone, operator_spk_hex)
+  ) WITHOUT ROWID`,
   `CREATE TABLE IF NOT EXISTS heartbeats_seen (
     operator_spk_hex TEXT NOT NULL,
     endpoint TEXT NOT NULL,
@@ -51,6 +60,38 @@ const toSeen = (row: Row): SeenRow => ({
   receivedAt: row.received_at,
   source: row.remote_addr ?? ""
 })
+
+interface PinRow {
+  readonly zone: string
+  readonly operator_spk_hex: string
+  readonly first_seen: number
+  readonly last_seen: number
+  readonly pinned: number
+}
+
+const toPin = (row: PinRow): StoredPin => ({
+  zone: row.zone,
+  operatorSpkHex: row.operator_spk_hex,
+  firstSeen: row.first_seen,
+  lastSeen: row.last_seen,
+  pinned: row.pinned !== 0
+})
+
+const putPins = `INSERT OR REPLACE INTO dnsmesh_key_pins
+    (zone, operator_spk_hex, first_seen, last_seen, pinned)
+  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?)`
+const removePins = `DELETE FROM dnsmesh_key_pins WHERE (zone, operator_spk_hex) IN
+  (SELECT value ->> 0, value ->> 1 FROM json_each(?))`
+const pinColumns = (pins: ReadonlyArray<StoredPin>) =>
+  JSON.stringify(
+    pins.map(({ firstSeen, lastSeen, operatorSpkHex, pinned, zone }) => [
+      zone,
+      operatorSpkHex,
+      firstSeen,
+      lastSeen,
+      pinned ? 1 : 0
+    ])
+  )
 
 const put = `INSERT INTO heartbeats_seen
     (operator_spk_hex, endpoint, wire, ts, exp, version, received_at, remote_addr)
@@ -106,6 +147,16 @@ const make = (sql: SqlClient.SqlClient) =>
           sql`DELETE FROM heartbeats_seen WHERE operator_spk_hex = ${spk} AND endpoint = ${endpoint}`
         )
       ),
+    pins: asStoreError(
+      Effect.map(
+        sql<PinRow>`SELECT zone, operator_spk_hex, first_seen, last_seen, pinned
+          FROM dnsmesh_key_pins`,
+        (rows) => rows.map(toPin)
+      )
+    ),
+    putPins: (pins) => asStoreError(Effect.asVoid(autocommit(sql, putPins, pinColumns(pins)))),
+    removePins: (pins) =>
+      asStoreError(Effect.asVoid(autocommit(sql, removePins, pinColumns(pins)))),
     sweep: (before, maxRows) =>
       asStoreError(
         transaction(sql, (run) =>
@@ -145,6 +196,14 @@ export const layerFile = (path: string): Layer.Layer<SeenStore, OpenError> =>
 export const hosted = HostedStore.make(SeenStore, {
   name: "seen",
   errors: Schema.Never,
-  members: { put: "call", recent: "call", forget: "call", sweep: "call" },
+  members: {
+    put: "call",
+    recent: "call",
+    forget: "call",
+    pins: "effect",
+    putPins: "call",
+    removePins: "call",
+    sweep: "call"
+  },
   layer: layerFile
 })

@@ -31,6 +31,10 @@ const steps: Migrations.Steps = {
     ) WITHOUT ROWID`
     yield* sql`CREATE INDEX deletions_seq ON deletions(seq)`
     yield* sql`CREATE INDEX deletions_keep_until ON deletions(keep_until)`
+  }),
+  "2_signing_peers": Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    yield* sql`CREATE TABLE signing_peers (peer TEXT PRIMARY KEY) WITHOUT ROWID`
   })
 }
 
@@ -95,6 +99,15 @@ const make = (sql: SqlClient.SqlClient) =>
       ),
     forgetWatermark: (peer) =>
       asStoreError(Effect.asVoid(sql`DELETE FROM watermarks WHERE peer = ${peer}`)),
+    signingPeers: asStoreError(
+      Effect.map(sql<{ readonly peer: string }>`SELECT peer FROM signing_peers`, (rows) =>
+        rows.map(({ peer }) => peer)
+      )
+    ),
+    saveSigningPeer: (peer) =>
+      asStoreError(Effect.asVoid(sql`INSERT OR IGNORE INTO signing_peers (peer) VALUES (${peer})`)),
+    forgetSigningPeer: (peer) =>
+      asStoreError(Effect.asVoid(sql`DELETE FROM signing_peers WHERE peer = ${peer}`)),
     deletions: (now) =>
       asStoreError(
         Effect.map(
@@ -139,6 +152,9 @@ export const hosted = HostedStore.make(SyncState, {
     watermarks: "effect",
     saveWatermark: "call",
     forgetWatermark: "call",
+    signingPeers: "effect",
+    saveSigningPeer: "call",
+    forgetSigningPeer: "call",
     deletions: "call",
     saveDeletions: "call",
     sweepDeletions: "call"

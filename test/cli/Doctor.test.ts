@@ -174,6 +174,16 @@ describe("doctor --hardening", () => {
     })
   )
 
+  it.effect("says how far the nodes of a cluster trust each other", () =>
+    Effect.gen(function* () {
+      assert.notProperty(yield* list({}), "cluster-proof")
+      const shared = yield* list({ DMP_SYNC_PEER_TOKEN: "one for all" })
+      assert.strictEqual(shared["cluster-proof"]?.level, "warn")
+      const apart = yield* list({ DMP_SYNC_PEER_TOKENS: "node-b=a-token-for-b" })
+      assert.strictEqual(apart["cluster-proof"]?.level, "ok")
+    })
+  )
+
   it.effect("finds a hardened one in order, but claims nothing it cannot see", () =>
     Effect.gen(function* () {
       const found = yield* list(

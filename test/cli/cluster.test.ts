@@ -1,10 +1,12 @@
 import * as Command from "@effect/cli/Command"
 import { NodeContext } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Console, Effect } from "effect"
+import { Console, Effect, Either, Option } from "effect"
 import { readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { command } from "../../src/cli/cluster.ts"
+import * as NodeCertificate from "../../src/dmp/NodeCertificate.ts"
+import * as NodeIdentity from "../../src/peers/NodeIdentity.ts"
 import { tempDirectory } from "../fixtures/TempDirectory.ts"
 
 /** Runs `cluster …`; yields how it ended and what it printed. */
@@ -45,6 +47,33 @@ describe("dnsmesh-node cluster", () => {
       assert.isTrue((yield* run("show", file, "--json")).ok)
       assert.isFalse((yield* run("verify", file, "--spk", "ab".repeat(32))).ok)
       assert.isFalse((yield* run("verify", file, "--spk", spk, "--name", "other.org")).ok)
+    })
+  )
+
+  it.scopedLive("certifies the key of a node, made here or there", () =>
+    Effect.gen(function* () {
+      const directory = yield* tempDirectory
+      const key = join(directory, "operator.key")
+      const file = join(directory, "node-a.identity")
+      const made = yield* run("keygen", "--out", key)
+      const spk = Buffer.from(/=([0-9a-f]{64})$/.exec(made.text)?.[1] ?? "", "hex")
+      const certify = (...rest: ReadonlyArray<string>) =>
+        run("certify", "--key", key, "--name", "mesh.example.org", ...rest)
+      const { ok, text } = yield* certify("--node", "node-a", "--out", file)
+      assert.isTrue(ok)
+      assert.strictEqual(text, `DMP_SYNC_NODE_IDENTITY_FILE=${file}`)
+      assert.strictEqual(statSync(file).mode & 0o777, 0o600)
+      const identity = Option.getOrThrow(NodeIdentity.parse(readFileSync(file, "utf8")))
+      assert.strictEqual(identity.nodeId, "node-a")
+      const verified = NodeCertificate.verify(identity.certificate, spk)
+      assert.isTrue(Either.isRight(verified))
+
+      const own = yield* certify("--node", "node-b", "--public-key", spk.toString("hex"))
+      assert.strictEqual(Either.getOrThrow(NodeCertificate.verify(own.text, spk)).nodeId, "node-b")
+      assert.isFalse((yield* certify("--node", "node-a")).ok, "a key is never printed")
+      assert.isFalse((yield* certify("--node", "a;b", "--out", join(directory, "x"))).ok)
+      assert.isFalse((yield* certify("--node", "a", "--public-key", "00".repeat(32))).ok)
+      assert.isFalse((yield* certify("--node", "a", "--public-key", "zz")).ok)
     })
   )
 

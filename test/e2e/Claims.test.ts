@@ -83,6 +83,19 @@ layer(Community.layer, shared)("an unsigned claim", (it) => {
       assert.notInclude(yield* Dns.resolve(node.dns, user.claim(2)), soon)
       assert.strictEqual((yield* Dns.send(node.dns, away, { key })).rcode, "NOERROR")
       assert.deepStrictEqual(yield* Dns.resolve(node.dns, user.claim(2)), [])
+
+      // A name is the same name however it is spelled, for writers as for readers.
+      const loud = Mail.claim(stranger)
+      const spelled = user.claim(2).toUpperCase()
+      assert.strictEqual(
+        yield* rcodeOf(
+          M.update(zone.toUpperCase(), { authorities: [M.add(spelled, loud)] }),
+          "tcp"
+        ),
+        "NOERROR"
+      )
+      for (const owner of [user.claim(2), spelled])
+        assert.deepStrictEqual(yield* Dns.resolve(node.dns, owner), [loud], owner)
     })
   )
 

@@ -17,6 +17,7 @@ import { RegistrationConfig } from "../../src/auth/RegistrationConfig.ts"
 import { ClaimAuth } from "../../src/auth/ClaimAuth.ts"
 import { Gossip } from "../../src/peers/Gossip.ts"
 import { HeartbeatConfig } from "../../src/peers/HeartbeatConfig.ts"
+import { ManifestInstall } from "../../src/peers/ManifestInstall.ts"
 import { PeersConfig } from "../../src/peers/PeersConfig.ts"
 import { SyncServer } from "../../src/peers/SyncServer.ts"
 import { TokenAuth } from "../../src/auth/TokenAuth.ts"
@@ -124,6 +125,11 @@ export const start = (options: Options = {}): Effect.Effect<TestNode, never, Sco
         Layer.succeed(ClaimAuth, { judge: () => ({ _tag: "Throttled" }) }),
         Layer.mock(Gossip, {}),
         Layer.mock(SyncServer, {}),
+        Layer.mock(ManifestInstall, {
+          installed: Option.none,
+          nodeAt: () => undefined,
+          gossips: () => false
+        }),
         Limits.layer(options.limits),
         Readiness.layer,
         Layer.succeed(HttpConfig, { ...httpDefaults, ...options.http }),

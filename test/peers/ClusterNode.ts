@@ -1,5 +1,5 @@
 /** A node of a cluster without its DNS and public doors: zone, replication and sync listener. */
-import { Clock, Context, Effect, Exit, Layer, Option, Redacted, Scope } from "effect"
+import { Clock, Context, Effect, Exit, Fiber, Layer, Option, Redacted, Scope } from "effect"
 import { type AddressInfo, createServer } from "node:net"
 import { SyncListener } from "../../src/http/SyncListener.ts"
 import * as Cluster from "../../src/peers/Cluster.ts"
@@ -31,6 +31,10 @@ export const peersConfig = (overrides: Partial<PeersConfigShape> = {}): PeersCon
   syncPeers: [],
   syncToken: Option.some(Redacted.make(token)),
   acceptedSyncTokens: Option.none(),
+  peerTokens: [],
+  acceptedPeerTokens: [],
+  nodeIdentity: Option.none(),
+  syncAuth: "auto",
   syncInterval: 0.5,
   reconcileInterval: 900,
   operatorSpk: Option.none(),
@@ -38,6 +42,7 @@ export const peersConfig = (overrides: Partial<PeersConfigShape> = {}): PeersCon
   importZones: "served",
   syncRate: 0,
   syncBurst: 0,
+  syncCompress: "on",
   syncHosts: ["127.0.0.1"],
   syncPort: Option.some(0),
   ...overrides
@@ -90,22 +95,14 @@ export interface NodeOptions {
 }
 
 /** The clock of a machine that is wrong by `ahead` ms; waiting takes as long as ever. */
-const skewed = (ahead: number) =>
-  Layer.unwrapEffect(
-    Effect.map(Effect.clock, (clock) =>
-      Layer.setClock({
-        [Clock.ClockTypeId]: Clock.ClockTypeId,
-        unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + ahead,
-        unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos() + BigInt(ahead) * 1_000_000n,
-        currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + ahead),
-        currentTimeNanos: Effect.map(
-          clock.currentTimeNanos,
-          (now) => now + BigInt(ahead) * 1_000_000n
-        ),
-        sleep: clock.sleep
-      })
-    )
-  )
+const skewed = (clock: Clock.Clock, ahead: number): Clock.Clock => ({
+  [Clock.ClockTypeId]: Clock.ClockTypeId,
+  unsafeCurrentTimeMillis: () => clock.unsafeCurrentTimeMillis() + ahead,
+  unsafeCurrentTimeNanos: () => clock.unsafeCurrentTimeNanos() + BigInt(ahead) * 1_000_000n,
+  currentTimeMillis: Effect.map(clock.currentTimeMillis, (now) => now + ahead),
+  currentTimeNanos: Effect.map(clock.currentTimeNanos, (now) => now + BigInt(ahead) * 1_000_000n),
+  sleep: clock.sleep
+})
 
 export const layer = (options: NodeOptions) =>
   Layer.mergeAll(SyncListener.layer).pipe(
@@ -127,7 +124,11 @@ export const layer = (options: NodeOptions) =>
         Layer.succeed(ZoneConfig, zoneConfig(options.zone))
       )
     ),
-    Layer.provide(skewed(options.clockAhead ?? 0))
+    Layer.provide(
+      Layer.unwrapEffect(
+        Effect.map(Effect.clock, (clock) => Layer.setClock(skewed(clock, options.clockAhead ?? 0)))
+      )
+    )
   )
 
 type Services = Layer.Layer.Success<ReturnType<typeof layer>>
@@ -151,7 +152,10 @@ export const start = (options: NodeOptions): Effect.Effect<RunningNode, never, S
     const scope = yield* Effect.acquireRelease(Scope.make(), (scope) =>
       Scope.close(scope, Exit.void)
     )
-    const context = yield* Effect.orDie(Layer.buildWithScope(layer(options), scope))
+    // In a fiber of its own, or the clock of one node would be that of all after it.
+    const building = yield* Effect.forkDaemon(Layer.buildWithScope(layer(options), scope))
+    const context = yield* Effect.orDie(Effect.flatten(Fiber.await(building)))
+    const clock = skewed(yield* Effect.clock, options.clockAhead ?? 0)
     const publisher = Context.get(context, Publisher)
     const index = Context.get(context, AnswerIndex)
     const ahead = options.clockAhead ?? 0
@@ -159,7 +163,7 @@ export const start = (options: NodeOptions): Effect.Effect<RunningNode, never, S
     const apply = (change: Parameters<typeof publisher.apply>[0]["changes"][number]) =>
       publisher
         .apply({ grant: WriteGrant.everything("test"), changes: [change] })
-        .pipe(Effect.orDie, Effect.asVoid)
+        .pipe(Effect.orDie, Effect.asVoid, Effect.withClock(clock))
     return {
       context,
       port: Context.get(context, SyncListener).addresses[0]?.port ?? 0,

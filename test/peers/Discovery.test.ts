@@ -1,11 +1,23 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Either, Layer, Option, Redacted, TestClock } from "effect"
+import {
+  Context,
+  Effect,
+  Either,
+  Layer,
+  Metric,
+  MetricState,
+  Option,
+  Redacted,
+  TestClock
+} from "effect"
 import * as Ed25519 from "../../src/dmp/Ed25519.ts"
 import * as Heartbeat from "../../src/dmp/Heartbeat.ts"
+import * as Rotation from "../../src/dmp/Rotation.ts"
 import * as Discovery from "../../src/peers/Discovery.ts"
 import * as Harvest from "../../src/peers/Harvest.ts"
 import { HeartbeatConfig, type HeartbeatConfigShape } from "../../src/peers/HeartbeatConfig.ts"
 import * as OwnHeartbeat from "../../src/peers/OwnHeartbeat.ts"
+import { KeyPins } from "../../src/peers/KeyPins.ts"
 import { OwnIdentity } from "../../src/peers/OwnIdentity.ts"
 import { PeerClient, PeerUnreachable } from "../../src/peers/PeerClient.ts"
 import { PeersConfig } from "../../src/peers/PeersConfig.ts"
@@ -35,6 +47,7 @@ const heartbeatConfig = (changes: Partial<HeartbeatConfigShape> = {}): Heartbeat
   keyPath: Option.none(),
   seeds: [],
   resolvers: [],
+  resolversCa: Option.none(),
   dnssecRequired: false,
   seedUrls: [],
   interval: 100,
@@ -42,6 +55,7 @@ const heartbeatConfig = (changes: Partial<HeartbeatConfigShape> = {}): Heartbeat
   maxPeers: 25,
   seenMaxRows: 10_000,
   retentionHours: 72,
+  pinDays: 30,
   version: Option.none(),
   legacyHttp: false,
   ...changes
@@ -54,14 +68,16 @@ interface Site {
   readonly zone: string
   readonly seed: Uint8Array
   readonly seeds?: ReadonlyArray<string>
+  readonly endpoint?: string
   readonly store?: RecordStore["Type"]
+  readonly seen?: SeenStore["Type"]
 }
 
 const resolverOf = (world: World) =>
   Layer.succeed(Resolver, {
     txt: (name) =>
       Effect.suspend(() => {
-        const zone = name.slice(name.indexOf(".") + 1)
+        const zone = name.replace(/^(?:rotate\.cluster|[^.]+)\./, "")
         const answers = world.get(zone)
         return answers === undefined
           ? Effect.fail(new ResolveFailed({ message: "nobody answers" }))
@@ -69,16 +85,17 @@ const resolverOf = (world: World) =>
       })
   })
 
-const site = (world: World, { seed, seeds = [], store, zone }: Site) =>
+const site = (world: World, { endpoint, seed, seeds = [], seen, store, zone }: Site) =>
   Effect.gen(function* () {
     const signer = {
-      endpoint: `https://node.${zone}`,
+      endpoint: endpoint ?? `https://node.${zone}`,
       operatorSpk: Ed25519.publicKey(seed),
       seed: Redacted.make(seed)
     }
     const served = Name.unsafeMake(zone)
     const context = yield* Layer.build(
       OwnHeartbeat.layer({ version: "1.2.3", claimProvider: true }).pipe(
+        Layer.provideMerge(KeyPins.layer),
         Layer.provideMerge(Publisher.layer),
         Layer.provideMerge(AnswerIndex.layer),
         Layer.provideMerge(
@@ -86,7 +103,7 @@ const site = (world: World, { seed, seeds = [], store, zone }: Site) =>
             ChangeFeed.layer,
             Limits.layer(),
             ContentPolicy.layerAcceptAll,
-            SeenStore.layerMemory,
+            seen === undefined ? SeenStore.layerMemory : Layer.succeed(SeenStore, seen),
             store === undefined ? RecordStore.layerMemory : Layer.succeed(RecordStore, store),
             Layer.succeed(SeedList, { zones: () => [] }),
             Layer.succeed(OwnIdentity, OwnIdentity.make(signer, Option.some(signer))),
@@ -102,15 +119,18 @@ const site = (world: World, { seed, seeds = [], store, zone }: Site) =>
       )
     )
     const index = Context.get(context, AnswerIndex)
-    world.set(zone, (name) => index.live(Name.unsafeMake(name), start).map(({ value }) => value))
+    const answer = (name: string) =>
+      index.live(Name.unsafeMake(name), start).map(({ value }) => value)
+    world.set(zone, answer)
     const { round: harvest } = yield* Effect.provide(Harvest.make, context)
     const { publish: publishGraph } = yield* Effect.provide(SeenGraph.make, context)
     const publisher = Context.get(context, Publisher)
-    const values = (name: string) => (world.get(zone) ?? (() => []))(`${name}.${zone}`)
+    const values = (name: string) => answer(`${name}.${zone}`)
     return {
       harvest,
       publishGraph,
       values,
+      answer,
       seen: Context.get(context, SeenStore),
       put: (name: string, value: string) =>
         publisher.apply({
@@ -175,6 +195,54 @@ describe("discovery", () => {
       const again = restarted.values(own)
       assert.lengthOf(again, 2)
       assert.include(again, sibling)
+    })
+  )
+
+  it.scoped("takes a node of its operator's at another endpoint for another node", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(start * 1000)
+      const world: World = new Map()
+      const store = Effect.map(Layer.build(RecordStore.layerMemory), (context) =>
+        Context.get(context, RecordStore)
+      )
+      const shared = { zone: "a.org", seed: seedOf(1) }
+      const endpoints = ["https://n1.a.org", "https://n2.a.org"]
+      const held = yield* store
+      const first = yield* site(world, { ...shared, endpoint: endpoints[0] ?? "", store: held })
+      const second = yield* site(world, {
+        ...shared,
+        endpoint: endpoints[1] ?? "",
+        store: yield* store
+      })
+      yield* settle
+      const endpointsAt = (name: string, node: typeof first) =>
+        node
+          .values(name)
+          .map((wire) => Either.getOrThrow(Heartbeat.parse(wire)).endpoint)
+          .sort()
+      // As replication brings it.
+      const [theirs = ""] = second.values(own)
+      yield* first.put(own, theirs)
+      for (let at = 0; at < 3; at++) {
+        yield* TestClock.adjust("101 seconds")
+        yield* settle
+        world.set("a.org", first.answer)
+        assert.deepStrictEqual(endpointsAt(own, first), endpoints)
+      }
+      // Nor is it swept at the next start.
+      const restarted = yield* site(world, { ...shared, endpoint: endpoints[0] ?? "", store: held })
+      yield* settle
+      assert.deepStrictEqual(endpointsAt(own, restarted), endpoints)
+      world.set("a.org", restarted.answer)
+
+      const observer = yield* site(world, { zone: "c.org", seed: seedOf(3), seeds: ["a.org"] })
+      yield* observer.harvest
+      yield* observer.publishGraph
+      assert.deepStrictEqual(
+        (yield* observer.seen.recent(start, 10)).map((row) => row.endpoint).sort(),
+        endpoints
+      )
+      assert.deepStrictEqual(endpointsAt(graph, observer), endpoints)
     })
   )
 
@@ -303,6 +371,135 @@ describe("discovery", () => {
     })
   )
 
+  describe("with the keys of a zone", () => {
+    const zone = "b.org"
+    const named = (octet: number, changes: Partial<Heartbeat.Heartbeat> = {}) =>
+      wireOf(octet, { zone, endpoint: `https://n${octet}.${zone}`, ...changes })
+    const shows = (own: ReadonlyArray<string>, rotations: ReadonlyArray<string> = []) => {
+      const answer = (name: string): ReadonlyArray<string> =>
+        name.startsWith(graph) ? [] : name.startsWith("rotate.cluster.") ? rotations : own
+      return answer
+    }
+    const changed = (kind: string) =>
+      Effect.map(Metric.snapshot, (pairs) =>
+        pairs.reduce(
+          (sum, { metricKey, metricState }) =>
+            metricKey.name === "dmp_heartbeat_key_changes_total" &&
+            metricKey.tags.some(({ value }) => value === kind) &&
+            MetricState.isCounterState(metricState)
+              ? sum + Number(metricState.count)
+              : sum,
+          0
+        )
+      )
+    const passedOn = (node: { readonly values: (name: string) => ReadonlyArray<string> }) =>
+      node
+        .values(graph)
+        .map((wire) => Either.getOrThrow(Heartbeat.parse(wire)).endpoint)
+        .sort()
+    const rotation = (from: number, to: number) =>
+      Either.getOrThrow(
+        Rotation.sign(
+          {
+            subject: { kind: "cluster-operator", name: zone },
+            oldSpk: Ed25519.publicKey(seedOf(from)),
+            newSpk: Ed25519.publicKey(seedOf(to)),
+            seq: 1n,
+            ts: start,
+            exp: start + 86_400
+          },
+          seedOf(from),
+          seedOf(to)
+        )
+      )
+    const observer = (world: World, seen?: SeenStore["Type"]) =>
+      site(world, {
+        zone: "a.org",
+        seed: seedOf(1),
+        seeds: [zone],
+        ...(seen === undefined ? {} : { seen })
+      })
+
+    it.scoped("reports a key that follows from none it had, and passes it on to nobody", () =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(start * 1000)
+        const world: World = new Map([[zone, shows([named(5), named(6)])]])
+        const a = yield* observer(world)
+        yield* settle
+        yield* a.harvest
+        yield* a.publishGraph
+        // Several keys at first sight are several nodes.
+        assert.deepStrictEqual(passedOn(a), ["https://n5.b.org", "https://n6.b.org"])
+        const before = yield* changed("changed")
+        world.set(zone, shows([named(5), named(7)]))
+        yield* a.harvest
+        yield* a.harvest
+        yield* a.publishGraph
+        assert.strictEqual((yield* changed("changed")) - before, 1)
+        assert.notInclude(passedOn(a), "https://n7.b.org")
+        const row = (yield* a.seen.recent(start, 10)).find(
+          ({ endpoint }) => endpoint === "https://n7.b.org"
+        )
+        assert.strictEqual(row?.source, "seen:b.org")
+      })
+    )
+
+    it.scoped("still knows them after a restart", () =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(start * 1000)
+        const world: World = new Map([[zone, shows([named(5)])]])
+        const seen = Context.get(yield* Layer.build(SeenStore.layerMemory), SeenStore)
+        const first = yield* observer(world, seen)
+        yield* first.harvest
+        world.set(zone, shows([named(8)]))
+        const before = yield* changed("changed")
+        const again = yield* observer(world, seen)
+        yield* again.harvest
+        yield* again.publishGraph
+        assert.strictEqual((yield* changed("changed")) - before, 1)
+        assert.notInclude(passedOn(again), "https://n8.b.org")
+      })
+    )
+
+    it.scoped("follows a rotation that both keys signed", () =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(start * 1000)
+        const world: World = new Map([[zone, shows([named(5)])]])
+        const a = yield* observer(world)
+        yield* a.harvest
+        const before = [yield* changed("changed"), yield* changed("rotated")]
+        world.set(zone, shows([named(7)], ["rubbish", rotation(5, 6), rotation(6, 7)]))
+        yield* a.harvest
+        yield* a.publishGraph
+        assert.include(passedOn(a), "https://n7.b.org")
+        assert.deepStrictEqual(
+          [yield* changed("changed"), yield* changed("rotated")],
+          [before[0] ?? 0, (before[1] ?? 0) + 1]
+        )
+        const row = (yield* a.seen.recent(start, 10)).find(
+          ({ endpoint }) => endpoint === "https://n7.b.org"
+        )
+        assert.strictEqual(row?.source, zone)
+      })
+    )
+
+    it.scoped("lets nobody else speak for it", () =>
+      Effect.gen(function* () {
+        yield* TestClock.setTime(start * 1000)
+        const liar = "liar.org"
+        const world: World = new Map([
+          [zone, shows([named(5)])],
+          [liar, (name) => (name.startsWith(graph) ? [named(9, { ts: start + 299 })] : [])]
+        ])
+        const a = yield* site(world, { zone: "a.org", seed: seedOf(1), seeds: [zone, liar] })
+        yield* a.harvest
+        yield* a.harvest
+        yield* a.publishGraph
+        assert.deepStrictEqual(passedOn(a), ["https://n5.b.org"])
+      })
+    )
+  })
+
   it.effect("gives no zone more than its share, however many keys it makes up", () =>
     Effect.sync(() => {
       const at = (seed: number, zone: string, ts: number) => {
@@ -407,9 +604,9 @@ describe("discovery", () => {
             Layer.mergeAll(
               Reload.layer,
               Layer.succeed(PeerClient, {
-                request: ({ chosenBy, token, url }) =>
+                request: ({ chosenBy, headers, url }) =>
                   Effect.sync(() => {
-                    asked.push(`${url.href} ${chosenBy} ${token === undefined}`)
+                    asked.push(`${url.href} ${chosenBy} ${headers === undefined}`)
                     const { body, status } = replies.shift() ?? { status: 500, body: "" }
                     return { status, headers: {}, body: Buffer.from(body) }
                   })

@@ -1,6 +1,7 @@
 /** Peers that lie, stall, flood and point elsewhere: each answers every request in its own bad way. */
 import { Effect } from "effect"
 import { createServer, type RequestListener, type Server } from "node:http"
+import { gzipSync } from "node:zlib"
 import type { AddressInfo } from "node:net"
 import { valueHash } from "../../src/zone/ValueHash.ts"
 
@@ -34,6 +35,21 @@ export const entry = (name: string, value: string, ts: number, ttl = 600) => ({
   ts,
   ttl
 })
+
+/** As a packed reply, whatever `octets` are. */
+export const packed =
+  (octets: Buffer, coding = "gzip"): RequestListener =>
+  (_, response) => {
+    response.writeHead(200, { "content-type": "application/json", "content-encoding": coding })
+    response.end(octets)
+  }
+
+let unpacksTo64MiB: Buffer | undefined
+/** A member of 64 MiB of blanks, sixteen times over: some 1 MB, and 1 GB unpacked. */
+const bomb = (): Buffer => {
+  unpacksTo64MiB ??= gzipSync(Buffer.alloc(64 * 1024 * 1024, 32))
+  return Buffer.concat(Array.from({ length: 16 }, () => unpacksTo64MiB ?? Buffer.alloc(0)))
+}
 
 /** Fresh ones, of which one sends whoever asks to `elsewhere`. */
 export const behaviours = (elsewhere: number): ReadonlyArray<RequestListener> => {
@@ -92,6 +108,14 @@ export const behaviours = (elsewhere: number): ReadonlyArray<RequestListener> =>
       }
       pour()
     },
+    // Small on the way and a gigabyte unpacked; packed twice; not packed at all; cut short.
+    packed(bomb()),
+    packed(gzipSync(gzipSync(JSON.stringify({ records: [] })))),
+    packed(Buffer.from(JSON.stringify({ records: [] }))),
+    packed(
+      gzipSync(JSON.stringify({ records: [entry("cut.example.org", "x", 1)] })).subarray(0, -9)
+    ),
+    packed(Buffer.from("br"), "br"),
     // No JSON, no object, odd types.
     (_, response) => void response.end("<html>"),
     reply([]),

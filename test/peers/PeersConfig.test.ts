@@ -1,6 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
-import { type Config, ConfigProvider, Effect, Option, Redacted } from "effect"
+import { type Config, ConfigProvider, Effect, Either, Option, Redacted } from "effect"
+import * as Ed25519 from "../../src/dmp/Ed25519.ts"
+import * as NodeCertificate from "../../src/dmp/NodeCertificate.ts"
 import * as HeartbeatConfig from "../../src/peers/HeartbeatConfig.ts"
+import * as NodeIdentity from "../../src/peers/NodeIdentity.ts"
 import * as PeersConfig from "../../src/peers/PeersConfig.ts"
 
 const read = <A>(config: Config.Config<A>, env: Readonly<Record<string, string>>) =>
@@ -39,6 +42,61 @@ describe("PeersConfig", () => {
           "Left",
           key
         )
+    })
+  )
+
+  it.effect("takes an identity that the pinned key certified for this node, and no other", () =>
+    Effect.gen(function* () {
+      const operator = new Uint8Array(32).fill(1)
+      const seed = new Uint8Array(32).fill(2)
+      const pinned = Buffer.from(Ed25519.publicKey(operator)).toString("hex")
+      const certificate = Either.getOrThrow(
+        NodeCertificate.sign(
+          { clusterName: "example.org", nodeId: "node-a", nodeSpk: Ed25519.publicKey(seed) },
+          operator
+        )
+      )
+      const identity = NodeIdentity.write(seed, certificate)
+      const good = { DMP_SYNC_OPERATOR_SPK: pinned, DMP_SYNC_NODE_IDENTITY: identity }
+      const config = yield* peers(good)
+      assert.deepStrictEqual(config.nodeId, Option.some("node-a"))
+      assert.isTrue(PeersConfig.isInCluster(config))
+      for (const env of [
+        { DMP_SYNC_NODE_IDENTITY: identity },
+        { ...good, DMP_SYNC_OPERATOR_SPK: spk },
+        { ...good, DMP_NODE_ID: "node-b" },
+        { ...good, DMP_SYNC_NODE_IDENTITY: certificate },
+        { ...good, DMP_SYNC_NODE_IDENTITY: NodeIdentity.write(operator, certificate) },
+        { DMP_SYNC_AUTH: "signed" },
+        { DMP_SYNC_AUTH: "none" }
+      ]) {
+        const result = yield* Effect.either(peers(env))
+        assert.strictEqual(result._tag, "Left", JSON.stringify(env))
+        assert.notInclude(String(result), Buffer.from(seed).toString("hex"))
+      }
+    })
+  )
+
+  it.effect("takes tokens of single peers, one to show each and several to know it by", () =>
+    Effect.gen(function* () {
+      const config = yield* peers({
+        DMP_SYNC_PEER_TOKENS: "node-a=first-token",
+        DMP_SYNC_ACCEPTED_PEER_TOKENS: "node-a=old-token,node-a=new-token"
+      })
+      assert.isTrue(PeersConfig.isInCluster(config))
+      assert.deepStrictEqual(
+        config.acceptedPeerTokens.map(({ token }) => Redacted.value(token)),
+        ["old-token", "new-token"]
+      )
+      for (const env of [
+        { DMP_SYNC_PEER_TOKENS: "node-a=old-token,node-a=new-token" },
+        { DMP_SYNC_PEER_TOKENS: "hidden-token" },
+        { DMP_SYNC_ACCEPTED_PEER_TOKENS: "hidden-token" }
+      ]) {
+        const result = yield* Effect.either(peers(env))
+        assert.strictEqual(result._tag, "Left")
+        assert.notInclude(String(result), "hidden-token")
+      }
     })
   )
 

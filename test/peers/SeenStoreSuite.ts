@@ -46,6 +46,27 @@ export const suite = <E>(label: string, layer: () => Layer.Layer<SeenStore, E>) 
       }).pipe(Effect.provide(layer()))
     )
 
+    it.scoped("keeps one pin for each zone and key until it is taken away", () =>
+      Effect.gen(function* () {
+        const store = yield* SeenStore
+        const pin = (operatorSpkHex: string, lastSeen: number, pinned = true) => ({
+          zone: "example.org",
+          operatorSpkHex,
+          firstSeen: 1,
+          lastSeen,
+          pinned
+        })
+        yield* store.putPins([pin("aa", 2), pin("bb", 3, false)])
+        yield* store.putPins([pin("aa", 9), { ...pin("aa", 4), zone: "example.net" }])
+        yield* store.removePins([pin("bb", 0), pin("cc", 0)])
+        yield* store.removePins([])
+        assert.sameDeepMembers(
+          [...(yield* store.pins)],
+          [pin("aa", 9), { ...pin("aa", 4), zone: "example.net" }]
+        )
+      }).pipe(Effect.provide(layer()))
+    )
+
     it.scoped("sweeps ended rows, then hearsay, the longest unheard first", () =>
       Effect.gen(function* () {
         const store = yield* SeenStore

@@ -30,6 +30,17 @@ export const suite = <E>(label: string, layer: () => Layer.Layer<SyncState, E>) 
       }).pipe(Effect.provide(layer()))
     )
 
+    it.scoped("remembers which peers take signatures until told to forget", () =>
+      Effect.gen(function* () {
+        const state = yield* SyncState
+        for (const peer of ["http://a", "http://b", "http://a"]) yield* state.saveSigningPeer(peer)
+        assert.sameMembers([...(yield* state.signingPeers)], ["http://a", "http://b"])
+        yield* state.forgetSigningPeer("http://a")
+        yield* state.forgetSigningPeer("http://c")
+        assert.deepStrictEqual(yield* state.signingPeers, ["http://b"])
+      }).pipe(Effect.provide(layer()))
+    )
+
     it.scoped("keeps the last account of each value, in the order learned", () =>
       Effect.gen(function* () {
         const state = yield* SyncState

@@ -2,6 +2,7 @@
 import { Effect, Option } from "effect"
 import { readFile } from "node:fs/promises"
 import { dirname } from "node:path"
+import { isInCluster, type PeersConfigShape } from "../../peers/PeersConfig.ts"
 import { isPublicBind } from "../../runtime/NetworkSetting.ts"
 import type { NodeConfig } from "../../Settings.ts"
 import { type Finding, fail, ok, unknown, warn } from "./Finding.ts"
@@ -123,8 +124,28 @@ export const checklist = (
           "a limit is lifted",
           "give DMP_DNS_RATE and DMP_HTTP_RATE values above 0"
         )
-      : ok("rate-limits", `DNS ${config.dns.rate}/s, HTTP ${http.rate}/s a source`)
+      : ok("rate-limits", `DNS ${config.dns.rate}/s, HTTP ${http.rate}/s a source`),
+    ...(isInCluster(config.peers) ? [clusterProof(config.peers)] : [])
   ]
+}
+
+/** How the nodes of a cluster know each other. */
+const clusterProof = ({ nodeIdentity, peerTokens, syncAuth }: PeersConfigShape): Finding => {
+  if (Option.isSome(nodeIdentity))
+    return syncAuth === "signed"
+      ? ok("cluster-proof", "nodes sign, and no token opens the sync routes")
+      : warn(
+          "cluster-proof",
+          `DMP_SYNC_AUTH=${syncAuth}: tokens open the sync routes as well`,
+          "DMP_SYNC_AUTH=signed once /v1/sync/status lists signatures alone"
+        )
+  return peerTokens.length > 0
+    ? ok("cluster-proof", "peers have tokens of their own")
+    : warn(
+        "cluster-proof",
+        "all nodes share one token, which a node that leaves still knows",
+        "dnsmesh-node cluster certify (docs/cluster.md), or DMP_SYNC_PEER_TOKENS"
+      )
 }
 
 export const examine = (
