@@ -34,6 +34,7 @@ import { HttpListeners } from "./http/HttpListeners.ts"
 import { HttpServer } from "./http/HttpServer.ts"
 import * as PeerFacts from "./http/PeerFacts.ts"
 import { SyncListener } from "./http/SyncListener.ts"
+import { SyncListeners } from "./http/SyncListeners.ts"
 import * as Cluster from "./peers/Cluster.ts"
 import * as Discovery from "./peers/Discovery.ts"
 import { Gossip } from "./peers/Gossip.ts"
@@ -154,10 +155,13 @@ const discovery = Layer.unwrapEffect(
   })
 )
 
+/** What writes by itself. It ends first, so that the doors have but their own requests to finish. */
+const producers = Layer.mergeAll(discovery, Cluster.layerFollowing)
+
 /** Other nodes: those of the same cluster, and strangers. */
-const peers = Layer.mergeAll(discovery, SyncListener.layer, Reload.layerSignal).pipe(
+const peers = Reload.layerSignal.pipe(
   Layer.provideMerge(PeerFacts.layer(build.version)),
-  Layer.provideMerge(Layer.mergeAll(Cluster.layer, Gossip.layer)),
+  Layer.provideMerge(Layer.mergeAll(Cluster.layerServing, Gossip.layer)),
   Layer.provideMerge(Layer.mergeAll(PeerClient.layer, OwnIdentity.layer, Reload.layer))
 )
 
@@ -170,12 +174,24 @@ const http = HttpServer.layer.pipe(
 
 /** Everything above the stores; tests give it memory stores, `layer` gives it SQL. */
 export const layerOver = <A, E, R>(stores: Layer.Layer<Stores | A, E, R>) =>
-  Layer.mergeAll(dns, http, ProcessMetrics.layer(build), StoreReadiness.layer).pipe(
+  producers.pipe(
+    // The doors end together, each with the whole budget.
+    Layer.provideMerge(
+      Layer.mergeAll(
+        dns,
+        http,
+        SyncListener.layer,
+        ProcessMetrics.layer(build),
+        StoreReadiness.layer
+      )
+    ),
     Layer.provideMerge(peers),
     Layer.provideMerge(zone),
     Layer.provideMerge(stores),
     // Every address is had before anything is opened, written or started.
-    Layer.provideMerge(Layer.mergeAll(DnsServer.DnsListeners.layer, HttpListeners.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(DnsServer.DnsListeners.layer, HttpListeners.layer, SyncListeners.layer)
+    ),
     Layer.provideMerge(Layer.mergeAll(Readiness.layer, TopTalkers.layer))
   )
 

@@ -2,6 +2,7 @@
 import { Clock, Context, Effect, Exit, Layer, Option, Redacted, Scope } from "effect"
 import { type AddressInfo, createServer } from "node:net"
 import { SyncListener } from "../../src/http/SyncListener.ts"
+import { SyncListeners } from "../../src/http/SyncListeners.ts"
 import * as Cluster from "../../src/peers/Cluster.ts"
 import { OwnIdentity } from "../../src/peers/OwnIdentity.ts"
 import { PeerClient } from "../../src/peers/PeerClient.ts"
@@ -9,6 +10,8 @@ import { PeersConfig, type PeersConfigShape } from "../../src/peers/PeersConfig.
 import * as PeerUrl from "../../src/peers/PeerUrl.ts"
 import { Reload } from "../../src/peers/Reload.ts"
 import { SyncState } from "../../src/peers/SyncState.ts"
+import { LifecycleConfig } from "../../src/runtime/LifecycleConfig.ts"
+import { Readiness } from "../../src/runtime/Readiness.ts"
 import { AuthConfig } from "../../src/auth/AuthConfig.ts"
 import * as Name from "../../src/wire/Name.ts"
 import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
@@ -116,8 +119,11 @@ export const layer = (options: NodeOptions) =>
     Layer.provideMerge(Cluster.layer),
     Layer.provideMerge(Publisher.layer),
     Layer.provideMerge(AnswerIndex.layer),
+    Layer.provideMerge(SyncListeners.layer),
     Layer.provideMerge(
       Layer.mergeAll(
+        Readiness.layer,
+        Layer.succeed(LifecycleConfig, { shutdownTimeout: 10 }),
         ChangeFeed.layer,
         Limits.layer(),
         ContentPolicy.layerAcceptAll,
