@@ -49,5 +49,10 @@ const lastPublished = Metric.gauge("dmp_heartbeat_last_published_timestamp_secon
   description: "When the own heartbeat was last published, Unix seconds"
 })
 
+const seedListsAt = Metric.gauge("dmp_heartbeat_seed_lists_timestamp_seconds", {
+  description: "When the oldest public seed list in use was fetched, Unix seconds; 0 without any"
+})
+
+export const setSeedListsAt = (then: number): void => void seedListsAt.unsafeUpdate(then, [])
 export const setSeen = (count: number): void => void seen.unsafeUpdate(count, [])
 export const setLastPublished = (now: number): void => void lastPublished.unsafeUpdate(now, [])
