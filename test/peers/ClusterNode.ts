@@ -148,6 +148,8 @@ export interface RunningNode {
   readonly stop: Effect.Effect<void>
   readonly publish: (owner: string, value: string, ttl?: number) => Effect.Effect<void>
   readonly withdraw: (owner: string, value: string) => Effect.Effect<void>
+  /** One value for another, in one request. */
+  readonly change: (owner: string, from: string, to: string) => Effect.Effect<void>
   readonly values: (owner: string) => Effect.Effect<ReadonlyArray<string>>
   /** Of a value held; 0 when it is not. */
   readonly secondsLeft: (owner: string, value: string) => Effect.Effect<number>
@@ -166,9 +168,9 @@ export const start = (options: NodeOptions): Effect.Effect<RunningNode, never, S
     const index = Context.get(context, AnswerIndex)
     const ahead = options.clockAhead ?? 0
     const seconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor((now + ahead) / 1000))
-    const apply = (change: Parameters<typeof publisher.apply>[0]["changes"][number]) =>
+    const apply = (...changes: Parameters<typeof publisher.apply>[0]["changes"]) =>
       publisher
-        .apply({ grant: WriteGrant.everything("test"), changes: [change] })
+        .apply({ grant: WriteGrant.everything("test"), changes })
         .pipe(Effect.orDie, Effect.asVoid)
     return {
       context,
@@ -178,6 +180,11 @@ export const start = (options: NodeOptions): Effect.Effect<RunningNode, never, S
         apply({ _tag: "Add", record: { owner: Name.unsafeMake(owner), value, ttl } }),
       withdraw: (owner, value) =>
         apply({ _tag: "DeleteValue", owner: Name.unsafeMake(owner), value }),
+      change: (owner, from, to) =>
+        apply(
+          { _tag: "DeleteValue", owner: Name.unsafeMake(owner), value: from },
+          { _tag: "Add", record: { owner: Name.unsafeMake(owner), value: to, ttl: 3600 } }
+        ),
       values: (owner) =>
         Effect.map(seconds, (now) =>
           index.live(Name.unsafeMake(owner), now).map(({ value }) => value)

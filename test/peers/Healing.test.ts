@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Effect, Either, Option } from "effect"
 import * as Ed25519 from "../../src/dmp/Ed25519.ts"
 import * as Heartbeat from "../../src/dmp/Heartbeat.ts"
+import { Deletions } from "../../src/peers/Deletions.ts"
 import { PeerStates } from "../../src/peers/PeerState.ts"
 import * as Name from "../../src/wire/Name.ts"
 import type { RowChange } from "../../src/zone/RecordStore.ts"
@@ -163,6 +164,43 @@ describe("healing", () => {
         )
       )
       assert.lengthOf(yield* b.values(owner), 2)
+    })
+  )
+
+  it.scopedLive("takes a withdrawn heartbeat away everywhere, and none that was signed anew", () =>
+    Effect.gen(function* () {
+      const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const seed = new Uint8Array(32).fill(3)
+      const wire = (ts: number) =>
+        Either.getOrThrow(
+          Heartbeat.sign(
+            {
+              endpoint: "https://node.example.org",
+              operatorSpk: Ed25519.publicKey(seed),
+              version: "1",
+              capabilities: 0,
+              zone: "example.org",
+              ts,
+              exp: ts + 3600
+            },
+            seed
+          )
+        )
+      const owner = "_dnsmesh-heartbeat.example.org"
+      const { a, start } = yield* pair()
+      yield* a.publish(owner, wire(now - 100))
+      const b = yield* start
+      const shows = (expected: ReadonlyArray<string>) =>
+        Cluster.eventually(Effect.map(b.values(owner), (held) => held.join() === expected.join()))
+      yield* shows([wire(now - 100)])
+      yield* a.change(owner, wire(now - 100), wire(now))
+      yield* shows([wire(now)])
+      const deletions = Context.get(a.context, Deletions)
+      assert.strictEqual(deletions.size(), 0)
+      yield* Effect.sleep("1100 millis")
+      yield* a.withdraw(owner, wire(now))
+      assert.strictEqual(deletions.size(), 1)
+      yield* shows([])
     })
   )
 })
