@@ -4,6 +4,7 @@ import { Effect, Layer, Option } from "effect"
 import * as Audit from "./auth/Audit.ts"
 import { AuthConfig } from "./auth/AuthConfig.ts"
 import { Challenges } from "./auth/Challenges.ts"
+import * as CredentialUpkeep from "./auth/CredentialUpkeep.ts"
 import { ClaimAuth } from "./auth/ClaimAuth.ts"
 import { TokensChanged } from "./auth/Credentials.ts"
 import * as MemoryTokenStore from "./auth/MemoryTokenStore.ts"
@@ -51,7 +52,9 @@ import * as ProcessMetrics from "./runtime/ProcessMetrics.ts"
 import { Readiness } from "./runtime/Readiness.ts"
 import { TopTalkers } from "./runtime/TopTalkers.ts"
 import * as Tracing from "./runtime/Tracing.ts"
+import * as Upkeep from "./runtime/Upkeep.ts"
 import * as Settings from "./Settings.ts"
+import * as FileUpkeep from "./sql/FileUpkeep.ts"
 import * as ScheduledBackup from "./sql/ScheduledBackup.ts"
 import * as SqlSeenStore from "./sql/SqlSeenStore.ts"
 import * as SqlSyncState from "./sql/SqlSyncState.ts"
@@ -155,8 +158,21 @@ const discovery = Layer.unwrapEffect(
   })
 )
 
+/** Tells whoever keeps tokens in memory, where the mode has users. */
+const usersChanged = Layer.unwrapEffect(
+  Effect.map(AuthConfig, ({ mode }) =>
+    mode === "multi-tenant"
+      ? tokensChanged.pipe(Layer.provide(TokenCache.layer))
+      : Layer.succeed(TokensChanged, Effect.void)
+  )
+)
+
+const credentialUpkeep = Layer.unwrapEffect(Effect.map(CredentialUpkeep.tasks, Upkeep.layer)).pipe(
+  Layer.provide(usersChanged)
+)
+
 /** What writes by itself. It ends first, so that the doors have but their own requests to finish. */
-const producers = Layer.mergeAll(discovery, Cluster.layerFollowing)
+const producers = Layer.mergeAll(discovery, Cluster.layerFollowing, credentialUpkeep)
 
 /** Other nodes: those of the same cluster, and strangers. */
 const peers = Reload.layerSignal.pipe(
@@ -214,10 +230,15 @@ const sql = ({ auth, heartbeat, peers, store, update }: Settings.NodeConfig) =>
       : TsigKeyStore.layerMemory
   ).pipe(Layer.provideMerge(StoreThread.layer({ dbPath: store.dbPath })))
 
+const fileUpkeep = Layer.unwrapEffect(Effect.map(FileUpkeep.tasks, Upkeep.layer)).pipe(
+  Layer.provide(StoreThread.host(FileUpkeep.hosted, { path: "every open file" }))
+)
+
 /** The node of one configuration, logging included. */
 export const layer = (config: Settings.NodeConfig) =>
   Layer.mergeAll(
     ScheduledBackup.layer(build),
+    fileUpkeep,
     DiskSpace.layer({ path: dirname(config.store.dbPath), atLeast: leastFree })
   ).pipe(
     Layer.provideMerge(layerOver(sql(config))),

@@ -56,6 +56,13 @@ export const settings = {
     max: 36_500,
     default: 365
   }),
+  credentialDays: Setting.integer("DMP_CREDENTIAL_RETENTION_DAYS", {
+    about:
+      "Days for which tokens and TSIG keys are kept after they ended or were revoked, so that the audit trail can be read with them. Until then they are known, and open nothing.",
+    min: 1,
+    max: 36_500,
+    default: 90
+  }),
   auditDays: Setting.integer("DMP_AUDIT_RETENTION_DAYS", {
     about: "Days after which lines of the audit trail are removed.",
     min: 1,
@@ -87,6 +94,7 @@ export interface RegistrationConfigShape {
   readonly endpointRate: number
   readonly endpointBurst: number
   readonly retentionDays: number
+  readonly credentialDays: number
   readonly auditDays: number
   readonly auditRows: number
   readonly auditAddresses: AddressDetail
