@@ -146,7 +146,7 @@ export const layer = (path: string): Layer.Layer<SeenStore, OpenError, SqlClient
     SeenStore,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      yield* PreMigration.keepUnlessStamped(sql, version)
+      yield* PreMigration.keepUnlessDone(sql, version, "dnsmesh_seed_lists")
       yield* transaction(sql, (run) =>
         Effect.forEach(schema, (statement) => run(statement), { discard: true })
       )

@@ -48,7 +48,7 @@ const addColumn = (sql: SqlClient.SqlClient, column: string) =>
 /** One transaction; the file's version was found to be understood before. */
 export const migrate = (sql: SqlClient.SqlClient) =>
   Effect.zipRight(
-    PreMigration.keepUnlessStamped(sql, version),
+    PreMigration.keepUnlessDone(sql, version, "dnsmesh_tsig_revoked"),
     sql.withTransaction(
       Effect.gen(function* () {
         const done = yield* PreMigration.isStamped(sql, version)
