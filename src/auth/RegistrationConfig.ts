@@ -15,6 +15,7 @@ export const settings = {
     about:
       "Domains whose users may register, compared with what follows the @ as a whole; unset lets every domain.",
     items: "domains such as mesh.example.org",
+    inFile: true,
     parseItem: (item) => {
       const domain = item.toLowerCase().replace(/\.+$/, "")
       return /^[a-z0-9.-]{1,253}$/.test(domain) ? Option.some(domain) : Option.none()
@@ -85,7 +86,7 @@ export const settings = {
 
 export interface RegistrationConfigShape {
   readonly enabled: boolean
-  /** Lower case, no trailing dot; empty lets every domain. */
+  /** Lower case, no trailing dot; empty lets every domain. May change while the node runs. */
   readonly allowlist: ReadonlyArray<string>
   /** Seconds; 0 never ends. */
   readonly lifetime: number

@@ -45,12 +45,9 @@ export const make = Effect.gen(function* () {
 
   const named = (kind: Kind, zones: ReadonlyArray<Name.Name>): ReadonlyArray<Contender> =>
     zones.map((zone) => ({ zone, kind, source: "" }))
-  const configured = named("configured", [
-    ...config.seeds,
-    ...syncPeers.flatMap(({ host }) =>
-      host.includes(".") && !/^[0-9.]+$/.test(host) ? Option.toArray(Name.parse(host)) : []
-    )
-  ])
+  const peerZones = syncPeers.flatMap(({ host }) =>
+    host.includes(".") && !/^[0-9.]+$/.test(host) ? Option.toArray(Name.parse(host)) : []
+  )
 
   /** Everybody there is to ask. Whoever is named twice counts by the better naming. */
   const contenders = (rows: ReadonlyArray<SeenRow>) =>
@@ -63,7 +60,12 @@ export const make = Effect.gen(function* () {
         for (const zone of SeenBook.zones([row]))
           (kind === "hearsay" ? hearsay : firstHand).push({ zone, kind, source: row.source })
       }
-      return [...configured, ...named("listed", seeds.zones()), ...firstHand, ...hearsay]
+      return [
+        ...named("configured", [...config.seeds, ...peerZones]),
+        ...named("listed", seeds.zones()),
+        ...firstHand,
+        ...hearsay
+      ]
     })
 
   /** Whom to ask in this round. */

@@ -49,6 +49,7 @@ export const settings = {
   }),
   seeds: Setting.list("DMP_HEARTBEAT_SEEDS", {
     about: "Zones to ask for heartbeats.",
+    inFile: true,
     items: "zones such as mesh.example.org",
     parseItem: parseSeed
   }),
@@ -124,6 +125,7 @@ export interface HeartbeatConfigShape {
   readonly enabled: boolean
   readonly selfEndpoint: Option.Option<string>
   readonly keyPath: Option.Option<string>
+  /** May change while the node runs. */
   readonly seeds: ReadonlyArray<Name.Name>
   /** The system's when empty. */
   readonly resolvers: ReadonlyArray<Upstream>

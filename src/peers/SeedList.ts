@@ -26,7 +26,7 @@ const utf8 = new TextDecoder("utf-8", { fatal: true })
 export const parse = (octets: Uint8Array): Option.Option<ReadonlyArray<Name.Name>> =>
   Option.flatMap(Option.liftThrowable(() => utf8.decode(octets))(), (text) => {
     const lines = text
-      .split("\n")
+      .split(/\r?\n/)
       .map((line) => line.replace(/#.*$/, "").trim())
       .filter((line) => line !== "")
     const zones = lines.flatMap((line) =>
@@ -118,7 +118,13 @@ export class SeedList extends Context.Tag("dnsmesh/peers/SeedList")<
       const fetchAll = Effect.forEach(seedUrls, fetch, { concurrency: 4, discard: true })
       if (enabled && seedUrls.length > 0) {
         yield* restore
-        yield* reload.register("the public seed lists", fetchAll)
+        yield* reload.register(
+          "the public seed lists",
+          Effect.map(fetchAll, () => {
+            const known = [...lists.values()].reduce((sum, { zones }) => sum + zones.length, 0)
+            return `${lists.size} of ${seedUrls.length} are known, with ${known} zones`
+          })
+        )
         yield* fetchAll.pipe(
           Effect.repeat(Schedule.jittered(Schedule.spaced("6 hours"))),
           Effect.forkScoped
