@@ -69,6 +69,7 @@ import * as Expiry from "./zone/Expiry.ts"
 import { Publisher } from "./zone/Publisher.ts"
 import type { RecordStore } from "./zone/RecordStore.ts"
 import { ServedZones } from "./zone/ServedZones.ts"
+import * as Stamps from "./zone/Stamps.ts"
 import * as StoreReadiness from "./zone/StoreReadiness.ts"
 import { ZoneConfig } from "./zone/ZoneConfig.ts"
 import { ZoneVersions } from "./zone/ZoneVersions.ts"
@@ -80,7 +81,13 @@ const leastFree = 64 * 2 ** 20
 export type Stores = RecordStore | SeenStore | SyncState | TokenStore | TsigKeyStore
 
 /** The zone in memory over the store, and the one way to change it. */
-const zone = Layer.mergeAll(Publisher.layer, ZoneVersions.layer, Expiry.layer, cleanup()).pipe(
+const zone = Layer.mergeAll(
+  Publisher.layer,
+  ZoneVersions.layer,
+  Expiry.layer,
+  Stamps.layer,
+  cleanup()
+).pipe(
   Layer.provideMerge(AnswerIndex.layer),
   Layer.provideMerge(Layer.mergeAll(ChangeFeed.layer, ServedZones.layer, RecordPolicy.layer))
 )

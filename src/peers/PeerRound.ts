@@ -52,6 +52,24 @@ export type Round = (
   state: PeerState
 ) => Effect.Effect<RoundEnd, DialogueError | StoreError>
 
+/** What became of one question for a page. */
+interface PageRead {
+  readonly entries: ReadonlyArray<SyncApi.DigestEntry>
+  readonly isEnd: boolean
+  /** Where the watermark goes although no entry was read. */
+  readonly from: DigestCursor | undefined
+}
+
+interface PageAt {
+  readonly after: DigestCursor
+  readonly at: number
+}
+
+const read = (
+  page: PageRead,
+  next: Option.Option<PageAt>
+): readonly [PageRead, Option.Option<PageAt>] => [page, next]
+
 /** Built once over the node's services. */
 export const make = Effect.gen(function* () {
   const config = yield* PeersConfig
@@ -93,6 +111,24 @@ export const make = Effect.gen(function* () {
       state.clockOffset = page.clockOffset ?? state.clockOffset
     })
 
+  /**
+   * True when the peer has given out no stamp as late as the watermark: it stamped its rows anew
+   * after its clock was set back, or was restored. Then it is read from the start, no more often
+   * than the whole is compared, since a peer may say so of itself for ever.
+   */
+  const turned = (state: PeerState, page: Digest, after: DigestCursor) =>
+    Effect.gen(function* () {
+      if (page.newest === undefined || page.newest >= after.storedTs) return false
+      const now = yield* Clock.currentTimeMillis
+      if (state.rewoundAt > 0 && now - state.rewoundAt < config.reconcileInterval * 1000)
+        return false
+      state.rewoundAt = now
+      yield* Effect.logWarning(
+        `the order of ${state.peer.id} lies behind what was read of it: reading all it has`
+      )
+      return true
+    })
+
   const exchange = (dialogue: Dialogue, state: PeerState, fetch: ReturnType<typeof Fetch.make>) =>
     Effect.gen(function* () {
       const before = state.deletionsSeen
@@ -129,18 +165,23 @@ export const make = Effect.gen(function* () {
         yield* learn(state, page)
         // Deletions come first, or a page would bring back what they took away.
         if (at === 1 && state.extensions.has("deletions")) yield* exchange(dialogue, state, fetch)
+        if (at === 1 && (yield* turned(state, page, after)))
+          return read(
+            { entries: [], isEnd: false, from: SyncApi.start },
+            Option.some({ after: SyncApi.start, at: 2 })
+          )
         const entries = yield* soundIn(state, page, after)
         const last = entries.at(-1)
         if (last === undefined && page.entries.length > 0 && page.hasMore)
           return yield* new PeerFault({ status: 0, message: "a page without a sound entry" })
         const next =
           last !== undefined && page.hasMore ? Option.some(cursorOf(last)) : Option.none()
-        return [
-          { entries, isEnd: Option.isNone(next) },
+        return read(
+          { entries, isEnd: Option.isNone(next), from: undefined },
           Option.filterMap(next, (cursor) =>
             at === maxPages ? Option.none() : Option.some({ after: cursor, at: at + 1 })
           )
-        ] as const
+        )
       })
     )
 
@@ -162,12 +203,12 @@ export const make = Effect.gen(function* () {
           (page) => Effect.as(Effect.flatMap(lacking(state, page.entries), fetch), page),
           { concurrency: pagesAtOnce }
         ),
-        Stream.runForEach(({ entries, isEnd }) =>
+        Stream.runForEach(({ entries, from, isEnd }) =>
           Effect.gen(function* () {
             ended = isEnd
             const last = entries.at(-1)
-            if (last === undefined) return
-            state.cursor = cursorOf(last)
+            if (last === undefined && from === undefined) return
+            state.cursor = from ?? (last === undefined ? state.cursor : cursorOf(last))
             const now = yield* Clock.currentTimeMillis
             if (now - savedAt < saveEvery) return
             savedAt = now

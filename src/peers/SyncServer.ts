@@ -95,6 +95,7 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
           has_more: hasMore,
           next_cursor: kept.length === 0 && !hasMore ? query.echo : SyncApi.formatCursor(at),
           now: yield* Clock.currentTimeMillis,
+          newest: yield* store.newest,
           extensions: SyncApi.extensions
         }
       })

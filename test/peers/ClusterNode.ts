@@ -9,6 +9,7 @@ import { PeerClient } from "../../src/peers/PeerClient.ts"
 import { PeersConfig, type PeersConfigShape } from "../../src/peers/PeersConfig.ts"
 import * as PeerUrl from "../../src/peers/PeerUrl.ts"
 import { Reload } from "../../src/peers/Reload.ts"
+import * as SyncApi from "../../src/peers/SyncApi.ts"
 import { SyncState } from "../../src/peers/SyncState.ts"
 import { LifecycleConfig } from "../../src/runtime/LifecycleConfig.ts"
 import { Readiness } from "../../src/runtime/Readiness.ts"
@@ -19,7 +20,7 @@ import { ChangeFeed } from "../../src/zone/ChangeFeed.ts"
 import { ContentPolicy } from "../../src/zone/ContentPolicy.ts"
 import { Limits } from "../../src/zone/Limits.ts"
 import { Publisher } from "../../src/zone/Publisher.ts"
-import { RecordStore } from "../../src/zone/RecordStore.ts"
+import { type DigestRow, RecordStore } from "../../src/zone/RecordStore.ts"
 import { WriteGrant } from "../../src/zone/WriteGrant.ts"
 import { ZoneConfig, type ZoneConfigShape } from "../../src/zone/ZoneConfig.ts"
 
@@ -153,6 +154,8 @@ export interface RunningNode {
   readonly values: (owner: string) => Effect.Effect<ReadonlyArray<string>>
   /** Of a value held; 0 when it is not. */
   readonly secondsLeft: (owner: string, value: string) => Effect.Effect<number>
+  /** The first 5,000 rows live at `now` (s), in the order of replication. */
+  readonly rows: (now: number) => Effect.Effect<ReadonlyArray<DigestRow>>
   /** Every live `owner hash`, sorted. */
   readonly holdings: Effect.Effect<ReadonlyArray<string>>
 }
@@ -194,6 +197,7 @@ export const start = (options: NodeOptions): Effect.Effect<RunningNode, never, S
           const held = index.live(Name.unsafeMake(owner), now).find((txt) => txt.value === value)
           return held === undefined ? 0 : held.expiresAt - now
         }),
+      rows: (now) => Effect.orDie(options.disk.records.digest(SyncApi.start, 5000, now)),
       holdings: Effect.gen(function* () {
         const now = yield* seconds
         const rows: Array<string> = []

@@ -33,13 +33,16 @@ describe("healing", () => {
         (at) => a.publish(`row-${at}.example.org`, `value ${at}`),
         { concurrency: 64, discard: true }
       )
-      const now = yield* Clock.currentTimeMillis
-      // As after a peer was restored from a backup, or its clock went back.
+      const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const rows = yield* a.rows(now)
+      const last = rows.at(-1)
+      assert.isDefined(last)
+      // As after rows came to stand behind what had been read already.
       yield* disk.state.saveWatermark({
         peer: url.href,
-        storedTs: now + 3_600_000,
-        owner: "",
-        valueHash: "",
+        storedTs: last.storedTs,
+        owner: last.owner,
+        valueHash: last.valueHash,
         deletionsSeen: 0
       })
       const b = yield* start
@@ -48,6 +51,32 @@ describe("healing", () => {
         5000
       )
       assert.deepStrictEqual(yield* b.holdings, yield* a.holdings)
+    })
+  )
+
+  it.scopedLive("reads a peer from the start whose order lies behind what was read of it", () =>
+    Effect.gen(function* () {
+      const { a, disk, start, url } = yield* pair()
+      yield* Effect.forEach(
+        Array.from({ length: 300 }, (_, at) => at),
+        (at) => a.publish(`row-${at}.example.org`, `value ${at}`),
+        { concurrency: 64, discard: true }
+      )
+      // As after the peer was restored, or stamped its rows anew because its clock was set back.
+      yield* disk.state.saveWatermark({
+        peer: url.href,
+        storedTs: (yield* Clock.currentTimeMillis) + 3_600_000,
+        owner: "",
+        valueHash: "",
+        deletionsSeen: 0
+      })
+      const b = yield* start
+      yield* Cluster.eventually(Effect.map(b.holdings, (rows) => rows.length === 300))
+      yield* Cluster.eventually(
+        Effect.map(disk.state.watermarks, ([mark]) => mark !== undefined && mark.owner !== "")
+      )
+      yield* a.publish("later.example.org", "value")
+      yield* Cluster.eventually(Effect.map(b.holdings, (rows) => rows.length === 301))
     })
   )
 
