@@ -4,6 +4,7 @@ import { Effect, Layer, Option } from "effect"
 import * as Audit from "./auth/Audit.ts"
 import { AuthConfig } from "./auth/AuthConfig.ts"
 import { Challenges } from "./auth/Challenges.ts"
+import * as CredentialUpkeep from "./auth/CredentialUpkeep.ts"
 import { ClaimAuth } from "./auth/ClaimAuth.ts"
 import { TokensChanged } from "./auth/Credentials.ts"
 import * as MemoryTokenStore from "./auth/MemoryTokenStore.ts"
@@ -34,6 +35,7 @@ import { HttpListeners } from "./http/HttpListeners.ts"
 import { HttpServer } from "./http/HttpServer.ts"
 import * as PeerFacts from "./http/PeerFacts.ts"
 import { SyncListener } from "./http/SyncListener.ts"
+import { SyncListeners } from "./http/SyncListeners.ts"
 import * as Cluster from "./peers/Cluster.ts"
 import * as Discovery from "./peers/Discovery.ts"
 import { Gossip } from "./peers/Gossip.ts"
@@ -50,7 +52,9 @@ import * as ProcessMetrics from "./runtime/ProcessMetrics.ts"
 import { Readiness } from "./runtime/Readiness.ts"
 import { TopTalkers } from "./runtime/TopTalkers.ts"
 import * as Tracing from "./runtime/Tracing.ts"
+import * as Upkeep from "./runtime/Upkeep.ts"
 import * as Settings from "./Settings.ts"
+import * as FileUpkeep from "./sql/FileUpkeep.ts"
 import * as ScheduledBackup from "./sql/ScheduledBackup.ts"
 import * as SqlSeenStore from "./sql/SqlSeenStore.ts"
 import * as SqlSyncState from "./sql/SqlSyncState.ts"
@@ -65,6 +69,7 @@ import * as Expiry from "./zone/Expiry.ts"
 import { Publisher } from "./zone/Publisher.ts"
 import type { RecordStore } from "./zone/RecordStore.ts"
 import { ServedZones } from "./zone/ServedZones.ts"
+import * as Stamps from "./zone/Stamps.ts"
 import * as StoreReadiness from "./zone/StoreReadiness.ts"
 import { ZoneConfig } from "./zone/ZoneConfig.ts"
 import { ZoneVersions } from "./zone/ZoneVersions.ts"
@@ -76,7 +81,13 @@ const leastFree = 64 * 2 ** 20
 export type Stores = RecordStore | SeenStore | SyncState | TokenStore | TsigKeyStore
 
 /** The zone in memory over the store, and the one way to change it. */
-const zone = Layer.mergeAll(Publisher.layer, ZoneVersions.layer, Expiry.layer, cleanup()).pipe(
+const zone = Layer.mergeAll(
+  Publisher.layer,
+  ZoneVersions.layer,
+  Expiry.layer,
+  Stamps.layer,
+  cleanup()
+).pipe(
   Layer.provideMerge(AnswerIndex.layer),
   Layer.provideMerge(Layer.mergeAll(ChangeFeed.layer, ServedZones.layer, RecordPolicy.layer))
 )
@@ -154,10 +165,26 @@ const discovery = Layer.unwrapEffect(
   })
 )
 
+/** Tells whoever keeps tokens in memory, where the mode has users. */
+const usersChanged = Layer.unwrapEffect(
+  Effect.map(AuthConfig, ({ mode }) =>
+    mode === "multi-tenant"
+      ? tokensChanged.pipe(Layer.provide(TokenCache.layer))
+      : Layer.succeed(TokensChanged, Effect.void)
+  )
+)
+
+const credentialUpkeep = Layer.unwrapEffect(Effect.map(CredentialUpkeep.tasks, Upkeep.layer)).pipe(
+  Layer.provide(usersChanged)
+)
+
+/** What writes by itself. It ends first, so that the doors have but their own requests to finish. */
+const producers = Layer.mergeAll(discovery, Cluster.layerFollowing, credentialUpkeep)
+
 /** Other nodes: those of the same cluster, and strangers. */
-const peers = Layer.mergeAll(discovery, SyncListener.layer, Reload.layerSignal).pipe(
+const peers = Reload.layerSignal.pipe(
   Layer.provideMerge(PeerFacts.layer(build.version)),
-  Layer.provideMerge(Layer.mergeAll(Cluster.layer, Gossip.layer)),
+  Layer.provideMerge(Layer.mergeAll(Cluster.layerServing, Gossip.layer)),
   Layer.provideMerge(Layer.mergeAll(PeerClient.layer, OwnIdentity.layer, Reload.layer))
 )
 
@@ -170,12 +197,24 @@ const http = HttpServer.layer.pipe(
 
 /** Everything above the stores; tests give it memory stores, `layer` gives it SQL. */
 export const layerOver = <A, E, R>(stores: Layer.Layer<Stores | A, E, R>) =>
-  Layer.mergeAll(dns, http, ProcessMetrics.layer(build), StoreReadiness.layer).pipe(
+  producers.pipe(
+    // The doors end together, each with the whole budget.
+    Layer.provideMerge(
+      Layer.mergeAll(
+        dns,
+        http,
+        SyncListener.layer,
+        ProcessMetrics.layer(build),
+        StoreReadiness.layer
+      )
+    ),
     Layer.provideMerge(peers),
     Layer.provideMerge(zone),
     Layer.provideMerge(stores),
     // Every address is had before anything is opened, written or started.
-    Layer.provideMerge(Layer.mergeAll(DnsServer.DnsListeners.layer, HttpListeners.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(DnsServer.DnsListeners.layer, HttpListeners.layer, SyncListeners.layer)
+    ),
     Layer.provideMerge(Layer.mergeAll(Readiness.layer, TopTalkers.layer))
   )
 
@@ -198,10 +237,15 @@ const sql = ({ auth, heartbeat, peers, store, update }: Settings.NodeConfig) =>
       : TsigKeyStore.layerMemory
   ).pipe(Layer.provideMerge(StoreThread.layer({ dbPath: store.dbPath })))
 
+const fileUpkeep = Layer.unwrapEffect(Effect.map(FileUpkeep.tasks, Upkeep.layer)).pipe(
+  Layer.provide(StoreThread.host(FileUpkeep.hosted, { path: "every open file" }))
+)
+
 /** The node of one configuration, logging included. */
 export const layer = (config: Settings.NodeConfig) =>
   Layer.mergeAll(
     ScheduledBackup.layer(build),
+    fileUpkeep,
     DiskSpace.layer({ path: dirname(config.store.dbPath), atLeast: leastFree })
   ).pipe(
     Layer.provideMerge(layerOver(sql(config))),

@@ -110,13 +110,24 @@ const openBind = Effect.all([
   )
 )
 
-const validated = Effect.all({ ...configs, openBind }, { mode: "validate" }).pipe(
+const longZone = Effect.all([Heartbeat.settings.enabled.config, Zone.config]).pipe(
+  Effect.map(([enabled, { servedZone }]) => Heartbeat.zoneProblem(enabled, servedZone)),
+  Effect.orElseSucceed(() => Option.none<string>()),
+  Effect.flatMap(
+    Option.match({
+      onNone: () => Effect.void,
+      onSome: (problem) => Effect.fail(mistake("DMP_HEARTBEAT_ENABLED", problem))
+    })
+  )
+)
+
+const validated = Effect.all({ ...configs, openBind, longZone }, { mode: "validate" }).pipe(
   Effect.mapError((errors): ReadonlyArray<ConfigError.ConfigError> =>
     Array.getSomes(Object.values(errors))
   )
 )
 
-export type NodeConfig = Omit<Effect.Effect.Success<typeof validated>, "openBind">
+export type NodeConfig = Omit<Effect.Effect.Success<typeof validated>, "openBind" | "longZone">
 
 export interface LoadedConfig {
   readonly config: NodeConfig

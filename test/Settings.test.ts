@@ -152,6 +152,18 @@ describe("The mode of authorisation", () => {
 })
 
 describe("Mistakes", () => {
+  it.effect("are zones that no heartbeat could name, while heartbeats are on", () =>
+    Effect.gen(function* () {
+      const zone = `${"a".repeat(40)}.${"b".repeat(19)}.net`
+      assert.lengthOf(zone, 64)
+      yield* load({ DMP_HEARTBEAT_ENABLED: "1", DMP_DOMAIN: zone })
+      yield* load({ DMP_DOMAIN: `a${zone}` })
+      const lines = yield* complaints({ DMP_HEARTBEAT_ENABLED: "1", DMP_DOMAIN: `a${zone}` })
+      assert.lengthOf(lines, 1)
+      assert.match(lines[0]!, /^DMP_HEARTBEAT_ENABLED: .* 65, give a shorter DMP_SERVED_ZONE/)
+    })
+  )
+
   it.effect("are reported together over all areas, with variable, value and what is accepted", () =>
     Effect.gen(function* () {
       const lines = yield* complaints({

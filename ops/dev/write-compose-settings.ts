@@ -13,7 +13,7 @@ const to = compose.indexOf(end)
 const fixed = /^DMP_(DB_PATH|(DNS|HTTP)_(HOST|PORT))$/
 const names = Settings.all
   .flatMap((setting) =>
-    namesOf(setting).flatMap((name) => (setting.secret ? [name, `${name}_FILE`] : [name]))
+    namesOf(setting).flatMap((name) => (setting.inFile ? [name, `${name}_FILE`] : [name]))
   )
   .filter((name) => !fixed.test(name))
 

@@ -3,7 +3,7 @@
  * trail and no stranger can fill the disk: refusals that repeat within a minute become one
  * counted row. Invariant: see `AuditRow`.
  */
-import { Clock, Context, Effect, Layer, Metric, Schedule } from "effect"
+import { Context, Effect, Layer, Metric, Schedule } from "effect"
 import { reduce } from "./AddressDetail.ts"
 import type { AuditEvent, AuditRow } from "./AuditRow.ts"
 import * as AuthMetrics from "./AuthMetrics.ts"
@@ -104,13 +104,6 @@ export class Audit extends Context.Tag("dnsmesh/auth/Audit")<
             )
       }).pipe(Effect.uninterruptible)
 
-      const prune = Effect.gen(function* () {
-        const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
-        yield* store.pruneAudit(now - config.auditDays * 86_400, config.auditRows)
-      }).pipe(
-        Effect.catchAllCause((cause) => Effect.logWarning("audit trail was not pruned", cause))
-      )
-
       yield* Effect.addFinalizer(() =>
         Effect.zipRight(
           Effect.sync(() => endWindow(seconds())),
@@ -123,7 +116,6 @@ export class Audit extends Context.Tag("dnsmesh/auth/Audit")<
         return flush
       })
       yield* Effect.forkScoped(Effect.repeat(tick, Schedule.spaced("1 second")))
-      yield* Effect.forkScoped(Effect.repeat(prune, Schedule.spaced("1 minute")))
       return { record, flush }
     })
   )

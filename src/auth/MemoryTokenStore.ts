@@ -80,6 +80,18 @@ const make = (): TokenStoreShape => {
         return true
       }),
     revokeSubject: (subject, now) => Effect.sync(() => state.revokeSubject(subject, now)),
+    purgeTokens: (before, limit) =>
+      Effect.sync(() => {
+        const over = [...state.tokens.values()]
+          .filter(
+            ({ expiresAt, revokedAt }) =>
+              (revokedAt !== null && revokedAt <= before) ||
+              (expiresAt !== null && expiresAt <= before)
+          )
+          .slice(0, limit)
+        for (const { tokenHash } of over) state.tokens.delete(tokenHash)
+        return over.length
+      }),
     claim: (claim) => Effect.sync(() => state.take(claim)),
     findOwner: (subject) => Effect.sync(() => state.owners.get(subject)),
     listOwners: Effect.sync(() =>
@@ -111,11 +123,13 @@ const make = (): TokenStoreShape => {
         return owner
       }),
     appendAudit: (rows) => Effect.sync(() => void state.audit.push(...rows)),
-    pruneAudit: (before, maxRows) =>
+    pruneAudit: (before, maxRows, limit) =>
       Effect.sync(() => {
         const size = state.audit.length
-        const young = state.audit.filter((row) => row.ts >= before)
-        state.audit = young.slice(Math.max(0, young.length - maxRows))
+        let left = limit
+        state.audit = state.audit.filter(
+          (row, at) => (row.ts >= before && size - at <= maxRows) || left-- <= 0
+        )
         return size - state.audit.length
       }),
     tailAudit: ({ event, limit }) =>

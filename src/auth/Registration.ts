@@ -91,7 +91,13 @@ const make = Effect.gen(function* () {
   yield* AuthMetrics.register
 
   const node = Option.getOrElse(nodeHostname, () => "")
-  const verifier = { challenges, node, allowlist: config.allowlist }
+  const verifier = {
+    challenges,
+    node,
+    get allowlist() {
+      return config.allowlist
+    }
+  }
   const enabled = config.enabled && auth.mode === "multi-tenant" && node !== ""
   /** Counts the outcome, and leaves a line about a refusal of somebody who could sign. */
   const reported =

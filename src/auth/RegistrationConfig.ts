@@ -15,6 +15,7 @@ export const settings = {
     about:
       "Domains whose users may register, compared with what follows the @ as a whole; unset lets every domain.",
     items: "domains such as mesh.example.org",
+    inFile: true,
     parseItem: (item) => {
       const domain = item.toLowerCase().replace(/\.+$/, "")
       return /^[a-z0-9.-]{1,253}$/.test(domain) ? Option.some(domain) : Option.none()
@@ -56,6 +57,13 @@ export const settings = {
     max: 36_500,
     default: 365
   }),
+  credentialDays: Setting.integer("DMP_CREDENTIAL_RETENTION_DAYS", {
+    about:
+      "Days for which tokens and TSIG keys are kept after they ended or were revoked, so that the audit trail can be read with them. Until then they are known, and open nothing.",
+    min: 1,
+    max: 36_500,
+    default: 90
+  }),
   auditDays: Setting.integer("DMP_AUDIT_RETENTION_DAYS", {
     about: "Days after which lines of the audit trail are removed.",
     min: 1,
@@ -78,7 +86,7 @@ export const settings = {
 
 export interface RegistrationConfigShape {
   readonly enabled: boolean
-  /** Lower case, no trailing dot; empty lets every domain. */
+  /** Lower case, no trailing dot; empty lets every domain. May change while the node runs. */
   readonly allowlist: ReadonlyArray<string>
   /** Seconds; 0 never ends. */
   readonly lifetime: number
@@ -87,6 +95,7 @@ export interface RegistrationConfigShape {
   readonly endpointRate: number
   readonly endpointBurst: number
   readonly retentionDays: number
+  readonly credentialDays: number
   readonly auditDays: number
   readonly auditRows: number
   readonly auditAddresses: AddressDetail

@@ -45,6 +45,9 @@ export interface TokenStoreShape {
   /** How many rows were revoked. */
   readonly revokeSubject: (subject: Subject, now: number) => Effect.Effect<number, StoreError>
 
+  /** Forgets at most `limit` tokens that were revoked or over at `before`; yields how many. */
+  readonly purgeTokens: (before: number, limit: number) => Effect.Effect<number, StoreError>
+
   /** Takes or renews the subject for a credential that is kept elsewhere. */
   readonly claim: (claim: Claim) => Effect.Effect<ClaimOutcome, StoreError>
   readonly findOwner: (subject: Subject) => Effect.Effect<Owner | undefined, StoreError>
@@ -66,8 +69,15 @@ export interface TokenStoreShape {
 
   /** One transaction for all rows, in order. */
   readonly appendAudit: (rows: ReadonlyArray<AuditRow>) => Effect.Effect<void, StoreError>
-  /** Removes what is older than `before`, then the oldest beyond `maxRows`; yields how many. */
-  readonly pruneAudit: (before: number, maxRows: number) => Effect.Effect<number, StoreError>
+  /**
+   * Removes what is older than `before` and the oldest beyond `maxRows`, at most `limit` rows;
+   * yields how many.
+   */
+  readonly pruneAudit: (
+    before: number,
+    maxRows: number,
+    limit: number
+  ) => Effect.Effect<number, StoreError>
   /** Newest first. */
   readonly tailAudit: (filter: {
     readonly event?: string

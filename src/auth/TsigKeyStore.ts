@@ -25,12 +25,21 @@ export interface TsigKeyStoreShape {
     name: string,
     allowedSuffixes: ReadonlyArray<string>
   ) => Effect.Effect<boolean, StoreError>
-  /** Forgets keys that are revoked, or were over at `before` (s); yields how many. */
-  readonly purge: (before: number) => Effect.Effect<number, StoreError>
+  /**
+   * Forgets at most `limit` keys that were over `retention` seconds before `now`, or were seen
+   * revoked by a call as long ago: files of other releases do not say since when; yields how many.
+   */
+  readonly purge: (
+    now: number,
+    retention: number,
+    limit: number
+  ) => Effect.Effect<number, StoreError>
 }
 
 const memory = (keys: Map<string, TsigKey>): TsigKeyStoreShape => {
   let revision = 0
+  /** When a purge first saw a key revoked. */
+  const seenRevoked = new Map<string, number>()
   const write = (key: TsigKey): void => {
     revision++
     keys.set(key.name, key)
@@ -56,12 +65,20 @@ const memory = (keys: Map<string, TsigKey>): TsigKeyStoreShape => {
         if (key !== undefined) write({ ...key, allowedSuffixes })
         return key !== undefined
       }),
-    purge: (before) =>
+    purge: (now, retention, limit) =>
       Effect.sync(() => {
-        const over = [...keys.values()].filter(
-          (key) => key.revoked || (key.expiresAt !== 0 && key.expiresAt <= before)
-        )
-        for (const key of over) keys.delete(key.name)
+        for (const name of seenRevoked.keys())
+          if (keys.get(name)?.revoked !== true) seenRevoked.delete(name)
+        for (const key of keys.values())
+          if (key.revoked && !seenRevoked.has(key.name)) seenRevoked.set(key.name, now)
+        const over = [...keys.values()]
+          .filter(
+            ({ expiresAt, name }) =>
+              (seenRevoked.get(name) ?? Infinity) <= now - retention ||
+              (expiresAt !== 0 && expiresAt <= now - retention)
+          )
+          .slice(0, limit)
+        for (const { name } of over) keys.delete(name)
         if (over.length > 0) revision++
         return over.length
       })

@@ -3,6 +3,7 @@ import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { Duration, Effect, Layer, ManagedRuntime } from "effect"
 import * as App from "../App.ts"
 import { DnsListeners } from "../dns/DnsServer.ts"
+import * as LiveSettings from "../LiveSettings.ts"
 import { HttpServer } from "../http/HttpServer.ts"
 import { ShownSettings } from "../http/ShownSettings.ts"
 import * as SystemdNotify from "../runtime/SystemdNotify.ts"
@@ -19,7 +20,9 @@ export const serve = Effect.gen(function* () {
   const { config } = loaded
   const signal = yield* Signals.watch
   const runtime = ManagedRuntime.make(
-    App.layer(config).pipe(
+    LiveSettings.layer(loaded, process.env).pipe(
+      Layer.provide(NodeFileSystem.layer),
+      Layer.provideMerge(App.layer(config)),
       Layer.provide(Layer.succeed(ShownSettings, effective(loaded.environment)))
     )
   )

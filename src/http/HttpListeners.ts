@@ -6,15 +6,11 @@ import type { RequestListener } from "node:http"
 import { Context, Effect, Layer } from "effect"
 import { TrustedProxies } from "../runtime/TrustedProxies.ts"
 import { HttpConfig } from "./HttpConfig.ts"
+import * as HttpMetrics from "./HttpMetrics.ts"
 import { InFlight } from "./InFlight.ts"
 import type { Listening } from "./Listen.ts"
 import * as Listener from "./Listener.ts"
-
-const starting: RequestListener = (_request, response) => {
-  response
-    .writeHead(503, { "content-type": "application/json", "retry-after": "1", connection: "close" })
-    .end('{"error":"the node is starting","code":"starting"}')
-}
+import { starting } from "./Starting.ts"
 
 export class HttpListeners extends Context.Tag("dnsmesh/http/HttpListeners")<
   HttpListeners,
@@ -32,7 +28,7 @@ export class HttpListeners extends Context.Tag("dnsmesh/http/HttpListeners")<
     Effect.gen(function* () {
       const config = yield* HttpConfig
       const trusts = yield* TrustedProxies
-      const inFlight = new InFlight()
+      const inFlight = new InFlight((size) => HttpMetrics.inFlight.unsafeUpdate(size, []))
       let current = starting
       const options = {
         config,

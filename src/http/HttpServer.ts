@@ -3,12 +3,13 @@
  * connections, requests in flight finish within the budget, then whatever is left is cut.
  */
 import type { AddressInfo } from "node:net"
-import { Context, Duration, Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { LifecycleConfig } from "../runtime/LifecycleConfig.ts"
 import { Readiness } from "../runtime/Readiness.ts"
 import { ApiApp } from "./ApiApp.ts"
 import { Authentication } from "./Authentication.ts"
 import { ClientLimit } from "./ClientLimit.ts"
+import { drained } from "./Draining.ts"
 import { Front } from "./Front.ts"
 import { HttpListeners } from "./HttpListeners.ts"
 import type { Listening } from "./Listen.ts"
@@ -30,20 +31,7 @@ export class HttpServer extends Context.Tag("dnsmesh/http/HttpServer")<
 
       // Added last, so it runs before the listeners' own release.
       yield* Effect.addFinalizer(() =>
-        readiness.drain.pipe(
-          Effect.zipRight(
-            Effect.sync(() => {
-              for (const { server } of listeners) {
-                server.close()
-                server.closeIdleConnections()
-              }
-            })
-          ),
-          Effect.zipRight(inFlight.none),
-          Effect.interruptible,
-          Effect.timeoutOption(Duration.seconds(shutdownTimeout)),
-          Effect.asVoid
-        )
+        Effect.zipRight(readiness.drain, drained(listeners, inFlight, shutdownTimeout))
       )
       yield* readiness.register({ name: "http", run: listening(listeners) })
       for (const { address } of listeners)

@@ -2,11 +2,16 @@
 import type { ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { Effect } from "effect"
-import * as HttpMetrics from "./HttpMetrics.ts"
 
 export class InFlight {
   readonly #responses = new Set<ServerResponse>()
   readonly #waiting = new Set<() => void>()
+  readonly #report: (size: number) => void
+
+  /** `report` hears every new number of them. */
+  constructor(report: (size: number) => void = () => {}) {
+    this.#report = report
+  }
 
   get size(): number {
     return this.#responses.size
@@ -14,13 +19,13 @@ export class InFlight {
 
   add(response: ServerResponse): void {
     this.#responses.add(response)
-    HttpMetrics.inFlight.unsafeUpdate(this.size, [])
+    this.#report(this.size)
   }
 
   /** Its answer is out, or nobody waits for it any more. Saying so twice is no harm. */
   settle(response: ServerResponse): void {
     this.#responses.delete(response)
-    HttpMetrics.inFlight.unsafeUpdate(this.size, [])
+    this.#report(this.size)
     if (this.size > 0) return
     for (const wake of this.#waiting) wake()
     this.#waiting.clear()

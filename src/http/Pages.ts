@@ -37,7 +37,7 @@ const serve = (paths: ReadonlyArray<string>, reply: Effect.Effect<Reply>): Route
 
 export const routes = Effect.gen(function* () {
   const { mode } = yield* AuthConfig
-  const { allowlist } = yield* RegistrationConfig
+  const config = yield* RegistrationConfig
   const facts = yield* NodeFacts
   const registration = yield* Registration
   const { updateEnabled } = yield* UpdateConfig
@@ -45,7 +45,6 @@ export const routes = Effect.gen(function* () {
   const { nodeHostname: hostname, zones } = yield* ZoneConfig
   const terms = {
     mode,
-    allowlist,
     selfService: registration.enabled,
     tsig: registration.tsigEnabled && updateEnabled,
     updates: updateEnabled
@@ -55,6 +54,7 @@ export const routes = Effect.gen(function* () {
       markup(
         StatusPage.render({
           ...terms,
+          allowlist: config.allowlist,
           hostname,
           zones,
           records: zone.valueCount,

@@ -54,9 +54,20 @@ export const make = Effect.gen(function* () {
   const config = yield* PeersConfig
   const check = SignatureCheck.make(config, yield* ManifestInstall)
   const callers = new SyncCallers()
-  const accepted = config.syncAuth === "signed" ? [] : credentials(config)
-  const byToken = holder(accepted)
-  yield* SyncMetrics.registerCallers(accepted)
+  const accepted = () => (config.syncAuth === "signed" ? [] : credentials(config))
+  const sources = () => [config.syncToken, config.acceptedSyncTokens, config.acceptedPeerTokens]
+  yield* SyncMetrics.registerCallers(accepted())
+  let from = sources()
+  let holds = holder(accepted())
+  /** By the tokens of this moment: their files may have changed. */
+  const byToken: typeof holds = (authorization) => {
+    const now = sources()
+    if (now.some((source, at) => source !== from[at])) {
+      from = now
+      holds = holder(accepted())
+    }
+    return holds(authorization)
+  }
 
   const refused = (reason: SyncMetrics.RefusalReason) =>
     Effect.zipRight(SyncMetrics.kept(reason), Effect.fail(forbidden))

@@ -1,23 +1,21 @@
 /**
  * A door for the sync routes alone, on an address the public does not reach: then they are
- * gone from the public one. Bound while the layer lives.
+ * gone from the public one. Open while the layer lives; what a peer has asked by then it still
+ * gets whole.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http"
+import type { IncomingMessage, ServerResponse } from "node:http"
 import type { AddressInfo } from "node:net"
-import { Context, Effect, Layer, Option, Runtime } from "effect"
-import { PeersConfig } from "../peers/PeersConfig.ts"
+import { Context, Effect, Layer, Runtime } from "effect"
+import { LifecycleConfig } from "../runtime/LifecycleConfig.ts"
+import { Readiness } from "../runtime/Readiness.ts"
 import { peerOf } from "./ClientAddress.ts"
 import * as Dispatch from "./Dispatch.ts"
-import { listen } from "./Listen.ts"
+import { drained } from "./Draining.ts"
 import * as Refusal from "./Refusal.ts"
 import { type Reply, write } from "./Reply.ts"
 import * as RequestBody from "./RequestBody.ts"
 import * as SyncHttp from "./SyncHttp.ts"
-
-/** Milliseconds: peers are few and near. */
-const patience = 10_000
-const keepAlive = 125_000
-const maxConnections = 256
+import { patience, SyncListeners } from "./SyncListeners.ts"
 
 export class SyncListener extends Context.Tag("dnsmesh/http/SyncListener")<
   SyncListener,
@@ -26,19 +24,25 @@ export class SyncListener extends Context.Tag("dnsmesh/http/SyncListener")<
     readonly addresses: ReadonlyArray<AddressInfo>
   }
 >() {
-  /** Fails if one of the hosts cannot be bound; then none stays bound. */
   static readonly layer = Layer.scoped(
     SyncListener,
     Effect.gen(function* () {
-      const { syncHosts, syncPort } = yield* PeersConfig
-      if (Option.isNone(syncPort)) return { addresses: [] }
+      const { inFlight, listeners, serve } = yield* SyncListeners
+      if (listeners.length === 0) return { addresses: [] }
+      const { shutdownTimeout } = yield* LifecycleConfig
+      const readiness = yield* Readiness
       const dispatch = Dispatch.make([], yield* SyncHttp.routes)
       const runFork = Runtime.runFork(yield* Effect.runtime<never>())
       const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
         const id = crypto.randomUUID()
+        inFlight.add(response)
         request.on("error", () => {})
         response.on("error", () => {})
-        const answer = (reply: Reply) => write(request, response, id, reply)
+        response.once("close", () => inFlight.settle(response))
+        const answer = (reply: Reply) => {
+          if (readiness.draining()) response.setHeader("Connection", "close")
+          write(request, response, id, reply)
+        }
         const refuse = (refusal: Refusal.Refusal) => answer(Refusal.reply(refusal, id))
         const [path = "/", query = ""] = (request.url ?? "/").split(/(?=\?)/, 2)
         const target = dispatch(request.method ?? "", path)
@@ -67,30 +71,12 @@ export class SyncListener extends Context.Tag("dnsmesh/http/SyncListener")<
             )
         )
       }
-      const addresses = yield* Effect.forEach(syncHosts, (host) =>
-        Effect.map(bind(host, syncPort.value, onRequest), ({ address }) => address)
-      )
+      yield* serve(onRequest)
+      yield* Effect.addFinalizer(() => drained(listeners, inFlight, shutdownTimeout))
+      const addresses = listeners.map(({ address }) => address)
       for (const { address, port } of addresses)
         yield* Effect.logInfo(`sync routes listening on ${address} port ${port}`)
       return { addresses }
     }).pipe(Effect.annotateLogs({ logger: "dmp.server.http_api" }))
   )
-}
-
-const bind = (
-  host: string,
-  port: number,
-  onRequest: (request: IncomingMessage, response: ServerResponse) => void
-) => {
-  const make = (): Server => {
-    const server = createServer({
-      headersTimeout: patience,
-      requestTimeout: 3 * patience,
-      keepAliveTimeout: keepAlive,
-      noDelay: true
-    })
-    server.maxConnections = maxConnections
-    return server.on("request", onRequest)
-  }
-  return listen("sync", make, host, port)
 }

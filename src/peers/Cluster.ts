@@ -19,10 +19,17 @@ export const layerPassive = SyncServer.layer.pipe(
 )
 
 /**
- * Everything. Needs the zone (`Publisher`, `AnswerIndex`, `ChangeFeed`, `RecordStore`,
- * `Limits`, `ZoneConfig`), `PeersConfig`, `SyncState`, `PeerClient`, `OwnIdentity`, `Reload`.
+ * What answers peers and tells them of news, without the fibers that read from them. Needs the
+ * zone (`Publisher`, `AnswerIndex`, `ChangeFeed`, `RecordStore`, `Limits`, `ZoneConfig`),
+ * `PeersConfig`, `SyncState`, `PeerClient`, `OwnIdentity`, `Reload`.
  */
-export const layer = Layer.mergeAll(AntiEntropy.layer, Hints.layer).pipe(
+export const layerServing = Hints.layer.pipe(
   Layer.provideMerge(ClusterBoot.layer),
   Layer.provideMerge(layerPassive)
 )
+
+/** Reads from peers; stands on what `layerServing` gives, and ends before it. */
+export const layerFollowing = AntiEntropy.layer
+
+/** Everything. */
+export const layer = layerFollowing.pipe(Layer.provideMerge(layerServing))

@@ -30,18 +30,23 @@ export const layer = Layer.scopedDiscard(
     const reload = yield* Reload
     const pinned = Option.isSome(config.operatorSpk)
 
+    /** What was in effect before stays so. */
+    const refused = (held: string) =>
+      Effect.as(
+        Effect.logWarning(`${config.clusterFile} holds ${held}: what was in effect stays`),
+        `refused, ${held}`
+      )
+
     /** Without a pinned key the operator's own file is believed for its looks. */
     const publishUnpinned = (wire: string) =>
       Effect.gen(function* () {
         const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
         const read = ClusterManifest.parse(wire)
         if (Either.isLeft(read) || read.right.nodes.length === 0 || read.right.exp <= now)
-          return yield* Effect.logWarning(
-            `${config.clusterFile} holds no manifest that can be used`
-          )
-        const { clusterName, exp, nodes } = read.right
+          return yield* refused("no manifest that can be used")
+        const { clusterName, exp, nodes, seq } = read.right
         const owner = Name.parse(`cluster.${Hostname.folded(clusterName)}`)
-        if (Option.isNone(owner)) return
+        if (Option.isNone(owner)) return yield* refused("the manifest of an impossible cluster")
         yield* publisher
           .apply({
             grant: new WriteGrant({
@@ -58,27 +63,32 @@ export const layer = Layer.scopedDiscard(
             )
           )
         if (config.syncPeers.length === 0) yield* peers.replace(nodes)
+        return `manifest ${seq} of ${clusterName}, published as it is: no key is pinned`
       })
 
+    /** Yields what it found. */
     const readIt = (setsPeers: boolean) =>
       Effect.gen(function* () {
         const octets = yield* Effect.option(Effect.tryPromise(() => readFile(config.clusterFile)))
-        if (Option.isNone(octets)) return
+        if (Option.isNone(octets)) return "there is none"
         const file =
           octets.value.length > maxFile
             ? Option.none()
             : ClusterFile.parse(octets.value.toString("utf8"))
-        if (Option.isNone(file))
-          return yield* Effect.logWarning(`${config.clusterFile} is no cluster file`)
+        if (Option.isNone(file)) return yield* refused("no cluster file")
         if (file.value._tag === "Nodes") {
-          if (config.syncPeers.length === 0 && Option.isNone(install.installed()))
-            yield* peers.replace(file.value.nodes)
-          return
+          const counts = config.syncPeers.length === 0 && Option.isNone(install.installed())
+          if (counts && !(yield* peers.replace(file.value.nodes)))
+            return yield* refused("no node that can be a peer")
+          return counts
+            ? `a list of ${file.value.nodes.length} nodes`
+            : "a list of nodes, which gives way to settings and manifest"
         }
         if (!pinned) return yield* publishUnpinned(file.value.wire)
         const result = yield* install.offer(file.value.wire, config.clusterFile, { setsPeers })
-        if (result !== "installed" && result !== "older")
-          yield* Effect.logWarning(`the manifest of ${config.clusterFile} is refused: ${result}`)
+        return result === "installed" || result === "older"
+          ? `the manifest is ${result === "installed" ? "installed" : "the one in effect, or older"}`
+          : yield* refused(`a manifest that is refused (${result})`)
       })
 
     // Peers named in the settings win over a file that was there before them.

@@ -1,7 +1,8 @@
 /**
  * Keeps deleted values from coming back through peers: hears of every deletion in the zone,
  * remembers it on disk before whoever deleted hears that it is done, and tells whoever asks.
- * Heartbeats are left out: a newer one replaces an older by itself.
+ * Heartbeats are left out, because a newer one replaces an older by itself, but for those that
+ * their node withdraws.
  */
 import { Clock, Context, Effect, Layer, Queue, Schedule } from "effect"
 import { typeOf } from "../dmp/Record.ts"
@@ -60,13 +61,13 @@ export class Deletions extends Context.Tag("dnsmesh/peers/Deletions")<
         const long = type === "revocation" || type === "cluster" || type === "bootstrap"
         return now + (long ? longest : Math.max(maxTtl * 1000, 7 * day)) + margin
       }
-      const hear = (change: RowChange) => {
+      const hear = (change: RowChange, among: ReadonlyArray<RowChange>) => {
         const [owner, value] =
           change._tag === "Put"
             ? [change.row.owner, change.row.value]
             : [change.owner, change.value]
-        if (owner.startsWith("_dnsmesh-")) return
         const dead = change._tag === "Remove"
+        if (owner.startsWith("_dnsmesh-") && !(dead && isWithdrawal(owner, among))) return
         if (!dead && !log.knows(owner)) return
         const now = millis()
         noted(log.note(owner, valueHash(value), dead, now, keepUntil(value, now)))
@@ -83,7 +84,7 @@ export class Deletions extends Context.Tag("dnsmesh/peers/Deletions")<
       // A node without peers has nobody to tell, and nobody who could bring anything back.
       if (isInCluster(config)) {
         yield* feed.subscribe(({ cause, changes }) => {
-          if (cause === "write") changes.forEach(hear)
+          if (cause === "write") for (const change of changes) hear(change, changes)
         })
         // What fails here is logged and tried again below; the write itself stands.
         yield* feed.settleWith(Effect.catchAllCause(flush, () => Effect.void))
@@ -132,3 +133,8 @@ export class Deletions extends Context.Tag("dnsmesh/peers/Deletions")<
     })
   )
 }
+
+/** True when a heartbeat that went with `changes` was not replaced by them. */
+const isWithdrawal = (owner: string, changes: ReadonlyArray<RowChange>): boolean =>
+  owner.startsWith("_dnsmesh-heartbeat.") &&
+  !changes.some((change) => change._tag === "Put" && change.row.owner === owner)

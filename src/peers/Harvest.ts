@@ -15,6 +15,8 @@ import { Resolver } from "./Resolver.ts"
 import { SeedList } from "./SeedList.ts"
 import * as SeenBook from "./SeenBook.ts"
 import { SeenStore, type SeenRow } from "./SeenStore.ts"
+import { turn } from "./Turn.ts"
+import { type Contender, type Kind, Turns } from "./Turns.ts"
 
 /** Values read from one RRset. */
 const sample = 20
@@ -22,6 +24,8 @@ const sample = 20
 const concurrency = 4
 /** Most rounds a failing zone is left alone. */
 const longestRest = 16
+/** Rows looked at before other work gets a turn. */
+const slice = 256
 
 /** One round over all zones; keeps in mind who failed. */
 export const make = Effect.gen(function* () {
@@ -33,30 +37,55 @@ export const make = Effect.gen(function* () {
   const seeds = yield* SeedList
   const seen = yield* SeenStore
   const { zones: ownZones } = yield* ZoneConfig
-  const resting = new Map<string, { readonly failures: number; rounds: number }>()
+  const turns = new Turns()
+  /** Rounds begun, and in which one a zone that failed is asked again. */
+  let rounds = 0
+  const resting = new Map<Name.Name, { readonly failures: number; readonly until: number }>()
   /** Keys of the heartbeats that each zone has shown of itself. */
   const heard = new Map<Name.Name, Set<string>>()
 
-  /** Whom to ask, best first. */
-  const targets = (rows: ReadonlyArray<SeenRow>) =>
+  const named = (kind: Kind, zones: ReadonlyArray<Name.Name>): ReadonlyArray<Contender> =>
+    zones.map((zone) => ({ zone, kind, source: "" }))
+  const peerZones = syncPeers.flatMap(({ host }) =>
+    host.includes(".") && !/^[0-9.]+$/.test(host) ? Option.toArray(Name.parse(host)) : []
+  )
+
+  /** Everybody there is to ask. Whoever is named twice counts by the better naming. */
+  const contenders = (rows: ReadonlyArray<SeenRow>) =>
     Effect.gen(function* () {
-      const firstHand = yield* Random.shuffle(
-        SeenBook.zones(SeenBook.ranked(rows).filter(SeenBook.isFirstHand))
+      const firstHand: Array<Contender> = []
+      const hearsay: Array<Contender> = []
+      for (const [at, row] of [...(yield* Random.shuffle(rows))].entries()) {
+        if (at % slice === slice - 1) yield* turn
+        const kind = SeenBook.isFirstHand(row) ? "first-hand" : "hearsay"
+        for (const zone of SeenBook.zones([row]))
+          (kind === "hearsay" ? hearsay : firstHand).push({ zone, kind, source: row.source })
+      }
+      return [
+        ...named("configured", [...config.seeds, ...peerZones]),
+        ...named("listed", seeds.zones()),
+        ...firstHand,
+        ...hearsay
+      ]
+    })
+
+  /** Whom to ask in this round. */
+  const targets = (rows: ReadonlyArray<SeenRow>) =>
+    Effect.map(contenders(rows), (all) => {
+      rounds++
+      const known = new Set(all.map(({ zone }) => zone))
+      for (const zone of resting.keys()) if (!known.has(zone)) resting.delete(zone)
+      const awake = all.filter(
+        ({ zone }) => !ownZones.includes(zone) && (resting.get(zone)?.until ?? 0) <= rounds
       )
-      const hearsay = yield* Random.shuffle(
-        SeenBook.zones(SeenBook.ranked(rows).filter((row) => !SeenBook.isFirstHand(row)))
-      )
-      const peers = syncPeers.flatMap(({ host }) =>
-        host.includes(".") && !/^[0-9.]+$/.test(host) ? Option.toArray(Name.parse(host)) : []
-      )
-      const all = [...config.seeds, ...peers, ...seeds.zones(), ...firstHand, ...hearsay]
-      return [...new Set(all)].filter((zone) => !ownZones.includes(zone)).slice(0, config.maxPeers)
+      return turns.next(awake, config.maxPeers)
     })
 
   const failed = (zone: Name.Name) =>
     Effect.sync(() => {
       const failures = (resting.get(zone)?.failures ?? 0) + 1
-      resting.set(zone, { failures, rounds: Math.min(longestRest, 2 ** (failures - 1)) })
+      const rest = Math.min(longestRest, 2 ** (failures - 1))
+      resting.set(zone, { failures, until: rounds + rest + 1 })
     })
 
   const ask = (zone: Name.Name, ownName: boolean) =>
@@ -101,11 +130,6 @@ export const make = Effect.gen(function* () {
 
   const harvest = (zone: Name.Name, known: ReadonlyMap<string, SeenRow>) =>
     Effect.gen(function* () {
-      const rest = resting.get(zone)
-      if (rest !== undefined && rest.rounds > 0) {
-        rest.rounds--
-        return
-      }
       const both = yield* Effect.all([
         Effect.either(ask(zone, true)),
         Effect.either(ask(zone, false))

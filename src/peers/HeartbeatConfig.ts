@@ -33,6 +33,7 @@ export const settings = {
   }),
   seeds: Setting.list("DMP_HEARTBEAT_SEEDS", {
     about: "Zones to ask for heartbeats.",
+    inFile: true,
     items: "zones such as mesh.example.org",
     parseItem: parseSeed
   }),
@@ -106,6 +107,11 @@ export const settings = {
     accepts: "at most 32 printable ASCII characters",
     parse: Option.liftPredicate((text: string) => /^[\x21-\x7e]{1,32}$/.test(text))
   }),
+  withdrawOnExit: Setting.boolean("DMP_HEARTBEAT_WITHDRAW_ON_EXIT", {
+    about:
+      "Take this node's heartbeat out of the zone when it is told to end. For a node that goes for good; one that comes back soon is missed by nobody.",
+    default: false
+  }),
   legacyHttp: Setting.boolean("DMP_LEGACY_HTTP", {
     about: "Serve the HTTP routes of releases 0.2 to 0.4: heartbeat, nodes seen, info, claims.",
     default: false
@@ -116,6 +122,7 @@ export interface HeartbeatConfigShape {
   readonly enabled: boolean
   readonly selfEndpoint: Option.Option<string>
   readonly keyPath: Option.Option<string>
+  /** May change while the node runs. */
   readonly seeds: ReadonlyArray<Name.Name>
   /** The system's when empty. */
   readonly resolvers: ReadonlyArray<Upstream.Upstream>
@@ -131,6 +138,7 @@ export interface HeartbeatConfigShape {
   readonly retentionHours: number
   readonly pinDays: number
   readonly version: Option.Option<string>
+  readonly withdrawOnExit: boolean
   readonly legacyHttp: boolean
 }
 
@@ -144,6 +152,22 @@ export const config: Config.Config<HeartbeatConfigShape> = Setting.all(settings)
     interval: Math.min(longestInterval, read.interval)
   }))
 )
+
+/** Characters a heartbeat has for its zone. */
+const longestZone = 64
+
+/** Why no heartbeat could name the served zone, if so: readers would look for the node elsewhere. */
+export const zoneProblem = (
+  enabled: boolean,
+  servedZone: Option.Option<Name.Name>
+): Option.Option<string> =>
+  Option.filterMap(servedZone, (zone) =>
+    enabled && zone.length > longestZone
+      ? Option.some(
+          `a heartbeat can name a zone of ${longestZone} characters and ${Setting.quote(zone)} has ${zone.length}, give a shorter DMP_SERVED_ZONE or turn heartbeats off`
+        )
+      : Option.none()
+  )
 
 export class HeartbeatConfig extends Context.Tag("dnsmesh/peers/HeartbeatConfig")<
   HeartbeatConfig,

@@ -54,5 +54,10 @@ const pinned = Metric.gauge("dmp_heartbeat_pinned_zones", {
 })
 
 export const setPinned = (count: number): void => void pinned.unsafeUpdate(count, [])
+const seedListsAt = Metric.gauge("dmp_heartbeat_seed_lists_timestamp_seconds", {
+  description: "When the oldest public seed list in use was fetched, Unix seconds; 0 without any"
+})
+
+export const setSeedListsAt = (then: number): void => void seedListsAt.unsafeUpdate(then, [])
 export const setSeen = (count: number): void => void seen.unsafeUpdate(count, [])
 export const setLastPublished = (now: number): void => void lastPublished.unsafeUpdate(now, [])

@@ -11,6 +11,8 @@ import * as Heartbeat from "../dmp/Heartbeat.ts"
 import * as ImportCheck from "../dmp/ImportCheck.ts"
 import * as OwnerName from "../dmp/OwnerName.ts"
 import * as Record from "../dmp/Record.ts"
+import * as Rotation from "../dmp/Rotation.ts"
+import * as SlotManifest from "../dmp/SlotManifest.ts"
 import * as Name from "../wire/Name.ts"
 import { valueHash } from "../zone/ValueHash.ts"
 
@@ -99,6 +101,11 @@ const signedLife = (
       return left(Bootstrap.parse(value))
     case "heartbeat":
       return left(Heartbeat.parse(value))
+    case "rotation":
+      return left(Rotation.parse(value))
+    case "manifest":
+      // Publishers may be behind by as much, and readers take one that is over for as long.
+      return left(SlotManifest.parse(value)) + Record.maxSkew
     case "revocation":
       return Record.maxAheadOperator
     default:
@@ -107,7 +114,7 @@ const signedLife = (
 }
 
 const outlives: ReadonlySet<Record.RecordType | undefined> = new Set<Record.RecordType | undefined>(
-  ["cluster", "bootstrap", "revocation"]
+  ["cluster", "bootstrap", "rotation", "revocation"]
 )
 
 /** Judges one row; cheap checks first, signatures last. */

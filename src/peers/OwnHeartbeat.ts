@@ -15,6 +15,10 @@ import { ZoneConfig } from "../zone/ZoneConfig.ts"
 import { HeartbeatConfig } from "./HeartbeatConfig.ts"
 import * as HeartbeatMetrics from "./HeartbeatMetrics.ts"
 import { OwnIdentity } from "./OwnIdentity.ts"
+import { PeerStates } from "./PeerState.ts"
+
+/** Time for the nodes of the cluster to hear that the heartbeat is gone. */
+const farewell = "1 second"
 
 export interface Announced {
   /** At most 32 printable ASCII characters. */
@@ -39,6 +43,7 @@ export const layer = (announced: Announced) =>
       const { maxTtl } = yield* Limits
       const own = yield* OwnIdentity
       const publisher = yield* Publisher
+      const states = yield* PeerStates
       const zone = yield* AnswerIndex
       const { servedZone } = yield* ZoneConfig
       if (Option.isNone(own.signer)) return
@@ -49,6 +54,15 @@ export const layer = (announced: Announced) =>
       const owner = Name.unsafeMake(`_dnsmesh-heartbeat.${served}`)
       const grant = grantAt(owner, "own heartbeat")
 
+      /** Those of this node that stand in the zone, as they are taken out. */
+      const standing = (now: number, except?: string): ReadonlyArray<Change> =>
+        zone.live(owner, now).flatMap(({ value }): ReadonlyArray<Change> => {
+          const held = Either.getOrUndefined(Heartbeat.parse(value))
+          return held !== undefined && value !== except && own.isOwnHeartbeat(held)
+            ? [{ _tag: "DeleteValue", owner, value }]
+            : []
+        })
+
       const publish = Effect.gen(function* () {
         const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
         const wire = yield* Heartbeat.sign(
@@ -57,22 +71,16 @@ export const layer = (announced: Announced) =>
             operatorSpk,
             version: Option.getOrElse(config.version, () => announced.version.slice(0, 32)),
             capabilities: announced.claimProvider ? Heartbeat.claimProvider : 0,
-            zone: served.length > 64 ? "" : served,
+            zone: served,
             ts: now,
             exp: now + config.ttl
           },
           Redacted.value(seed)
         )
-        const older = zone.live(owner, now).flatMap(({ value }): ReadonlyArray<Change> => {
-          const held = Either.getOrUndefined(Heartbeat.parse(value))
-          return held !== undefined && value !== wire && own.isOwnHeartbeat(held)
-            ? [{ _tag: "DeleteValue", owner, value }]
-            : []
-        })
         yield* publisher.apply({
           grant,
           changes: [
-            ...older,
+            ...standing(now, wire),
             {
               _tag: "Add",
               record: { owner, value: wire, ttl: Math.min(config.ttl, maxTtl) }
@@ -89,6 +97,21 @@ export const layer = (announced: Announced) =>
           )
         )
       )
+      const withdraw = Effect.gen(function* () {
+        const changes = standing(Math.floor((yield* Clock.currentTimeMillis) / 1000))
+        if (changes.length === 0) return
+        yield* publisher.apply({ grant, changes })
+        yield* Effect.logInfo(`withdrew the heartbeat at ${owner}`)
+        // The others of the cluster are told, and ask.
+        if (states.all().length > 0) yield* Effect.sleep(farewell)
+      }).pipe(
+        Effect.interruptible,
+        Effect.timeout("3 seconds"),
+        Effect.catchAllCause((cause) => Effect.logWarning("the heartbeat was not withdrawn", cause))
+      )
+      // Before the fiber, so that it runs after it: nothing is published any more by then.
+      if (config.withdrawOnExit) yield* Effect.addFinalizer(() => withdraw)
+
       const pause = Effect.flatMap(Random.nextRange(0.85, 1), (jitter) =>
         Effect.sleep(config.interval * 1000 * jitter)
       )

@@ -35,6 +35,8 @@ export interface Digest {
   /** How far the peer's clock is ahead, ms, if it told the time. */
   readonly clockOffset: number | undefined
   readonly nextCursor: string | undefined
+  /** The latest stamp the peer has given out, ms of its clock, if it says. */
+  readonly newest: number | undefined
 }
 
 export interface Pulled {
@@ -126,6 +128,7 @@ export const make = (requests: SyncRequests["Type"], peer: Peer) => {
             : []
         ),
         clockOffset: offsetOf(page.now, reply.headers.date, (sent + received) / 2),
+        newest: typeof page.newest === "number" ? page.newest : undefined,
         nextCursor: typeof page.next_cursor === "string" ? page.next_cursor : undefined
       } satisfies Digest
     })

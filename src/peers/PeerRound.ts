@@ -3,27 +3,24 @@
  * manifest, and now and then all it has. Ends when there is nothing left to learn.
  */
 import { Clock, Effect, Option, Stream } from "effect"
-import type { DigestCursor, StoreError } from "../zone/RecordStore.ts"
+import type { StoreError } from "../zone/RecordStore.ts"
 import { Limits } from "../zone/Limits.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
 import { RecordStore } from "../zone/RecordStore.ts"
 import { Deletions } from "./Deletions.ts"
 import * as DeletionExchange from "./DeletionExchange.ts"
-import { cursorOf, isAfter, sound, wanted } from "./DigestEntries.ts"
+import { wanted } from "./DigestEntries.ts"
 import * as Fetch from "./Fetch.ts"
 import * as Fingerprint from "./Fingerprint.ts"
 import { Importer } from "./Importer.ts"
 import { ManifestInstall } from "./ManifestInstall.ts"
-import { type Dialogue, type DialogueError, type Digest, PeerFault } from "./PeerDialogue.ts"
+import type { Dialogue, DialogueError } from "./PeerDialogue.ts"
+import * as PeerPages from "./PeerPages.ts"
 import { PeersConfig } from "./PeersConfig.ts"
 import type { PeerState } from "./PeerState.ts"
 import * as SyncApi from "./SyncApi.ts"
 import { SyncState } from "./SyncState.ts"
 
-/** Pages of one round; a peer that has more is asked again at once. */
-const maxPages = 1000
-/** Entries of a page: little memory with our own, few requests with released nodes. */
-const ourPage = 500
 /** Pages whose rows are fetched at once: one is judged while another is on its way to the disk. */
 const pagesAtOnce = 2
 /** Milliseconds between two savings of the watermark while a round goes on. */
@@ -34,13 +31,6 @@ const maxRetries = 512
 const manyBuckets = 64
 /** Milliseconds between looks at a peer's manifest; its record replicates by itself too. */
 const gossipEvery = 60_000
-
-/**
- * Milliseconds an entry may be stamped ahead of the peer's clock. A node of this release whose
- * clock was set back stamps on from where it was, since its order must never turn.
- */
-const aheadOfReleased = 60_000
-const aheadOfOurs = 86_400_000
 
 export interface RoundEnd {
   /** False when the peer has more to give. */
@@ -59,6 +49,7 @@ export const make = Effect.gen(function* () {
   const importer = yield* Importer
   const install = yield* ManifestInstall
   const limits = yield* Limits
+  const pages = yield* PeerPages.make
   const store = yield* RecordStore
   const syncState = yield* SyncState
   const zone = yield* AnswerIndex
@@ -68,12 +59,6 @@ export const make = Effect.gen(function* () {
       peer: state.peer.url.href,
       ...state.cursor,
       deletionsSeen: state.deletionsSeen
-    })
-
-  const soundIn = (state: PeerState, page: Digest, after: DigestCursor) =>
-    Effect.map(Clock.currentTimeMillis, (now) => {
-      const slack = state.extensions.size > 0 ? aheadOfOurs : aheadOfReleased
-      return sound(page.entries, after, now + (state.clockOffset ?? 0) + slack)
     })
 
   const lacking = (state: PeerState, entries: ReadonlyArray<SyncApi.DigestEntry>) =>
@@ -86,12 +71,6 @@ export const make = Effect.gen(function* () {
         isHeld: (name, hash) => state.quarantine.has(name, hash)
       })
     )
-
-  const learn = (state: PeerState, page: Digest) =>
-    Effect.sync(() => {
-      state.extensions = page.extensions
-      state.clockOffset = page.clockOffset ?? state.clockOffset
-    })
 
   const exchange = (dialogue: Dialogue, state: PeerState, fetch: ReturnType<typeof Fetch.make>) =>
     Effect.gen(function* () {
@@ -114,65 +93,10 @@ export const make = Effect.gen(function* () {
       )
     )
 
-  const pageSize = (state: PeerState) =>
-    state.extensions.size > 0 ? ourPage : SyncApi.defaultDigestLimit
-
-  /** What to ask this peer about: our zones, where it can tell them from others. */
-  const zonesFor = (state: PeerState) =>
-    state.extensions.has("zones") && (importer.zones?.length ?? 0) <= SyncApi.maxZones
-      ? importer.zones
-      : undefined
-
   /**
-   * Where a page ends: after what it shows, or after what one of our own passed over in other
-   * zones. No later than an entry could be, so a peer can hide its own rows and for a day only.
+   * Reads on from the watermark, a page asked for while the rows of the one before are fetched;
+   * true at the end of what the peer has.
    */
-  const endOf = (
-    state: PeerState,
-    page: Digest,
-    entries: ReadonlyArray<SyncApi.DigestEntry>,
-    after: DigestCursor
-  ) =>
-    Effect.map(Clock.currentTimeMillis, (now) => {
-      const last = entries.at(-1)
-      const shown = last === undefined ? undefined : cursorOf(last)
-      if (!state.extensions.has("zones")) return shown
-      const latest = now + (state.clockOffset ?? 0) + aheadOfOurs
-      return Option.fromNullable(page.nextCursor).pipe(
-        Option.flatMap(SyncApi.parseCursor),
-        Option.filter((next) => next.storedTs <= latest && isAfter(next, shown ?? after)),
-        Option.getOrElse(() => shown)
-      )
-    })
-
-  /** The pages after the watermark, the next asked for while the rows of one are fetched. */
-  const pagesAfterWatermark = (
-    dialogue: Dialogue,
-    state: PeerState,
-    fetch: ReturnType<typeof Fetch.make>
-  ) =>
-    Stream.paginateEffect({ after: state.cursor, at: 1 }, ({ after, at }) =>
-      Effect.gen(function* () {
-        const page = yield* dialogue.digest(after, pageSize(state), zonesFor(state))
-        yield* learn(state, page)
-        // Deletions come first, or a page would bring back what they took away.
-        if (at === 1 && state.extensions.has("deletions")) yield* exchange(dialogue, state, fetch)
-        const entries = yield* soundIn(state, page, after)
-        const last = entries.at(-1)
-        if (last === undefined && page.entries.length > 0 && page.hasMore)
-          return yield* new PeerFault({ status: 0, message: "a page without a sound entry" })
-        const end = yield* endOf(state, page, entries, after)
-        const next = end !== undefined && page.hasMore ? Option.some(end) : Option.none()
-        return [
-          { entries, end, isEnd: Option.isNone(next) },
-          Option.filterMap(next, (cursor) =>
-            at === maxPages ? Option.none() : Option.some({ after: cursor, at: at + 1 })
-          )
-        ] as const
-      })
-    )
-
-  /** Reads on from the watermark; true at the end of what the peer has. */
   const readOn = (dialogue: Dialogue, state: PeerState, fetch: ReturnType<typeof Fetch.make>) =>
     Effect.gen(function* () {
       let saved = state.cursor
@@ -184,7 +108,11 @@ export const make = Effect.gen(function* () {
           ? Effect.void
           : Effect.tap(save(state), () => Effect.sync(() => void (saved = cursor)))
       })
-      yield* pagesAfterWatermark(dialogue, state, fetch).pipe(
+      // Deletions come first, or a page would bring back what they took away.
+      const greet = Effect.suspend(() =>
+        state.extensions.has("deletions") ? exchange(dialogue, state, fetch) : Effect.void
+      )
+      yield* pages.afterWatermark(dialogue, state, greet).pipe(
         // In order, so the watermark never passes a row that nobody has dealt with.
         Stream.mapEffect(
           (page) => Effect.as(Effect.flatMap(lacking(state, page.entries), fetch), page),
@@ -208,26 +136,6 @@ export const make = Effect.gen(function* () {
       return ended
     })
 
-  /** All rows of some buckets; a copy of the watermark's reading without moving it. */
-  const readBuckets = (
-    dialogue: Dialogue,
-    state: PeerState,
-    fetch: ReturnType<typeof Fetch.make>,
-    buckets: ReadonlyArray<string>
-  ) =>
-    Effect.gen(function* () {
-      let cursor = SyncApi.start
-      for (let at = 0; at < maxPages; at++) {
-        const page = yield* dialogue.digest(cursor, pageSize(state), zonesFor(state), buckets)
-        yield* fetch(yield* lacking(state, yield* soundIn(state, page, cursor)))
-        const next = Option.flatMap(Option.fromNullable(page.nextCursor), SyncApi.parseCursor).pipe(
-          Option.filter((after) => isAfter(after, cursor))
-        )
-        if (!page.hasMore || Option.isNone(next)) return
-        cursor = next.value
-      }
-    })
-
   const reconcile = (
     dialogue: Dialogue,
     state: PeerState,
@@ -236,13 +144,15 @@ export const make = Effect.gen(function* () {
   ) =>
     Effect.gen(function* () {
       if (state.extensions.has("fingerprint")) {
-        const zones = zonesFor(state)
+        const zones = pages.zonesFor(state)
         const ours = yield* Fingerprint.of(store, Math.floor(now / 1000), SyncApi.within(zones))
         const theirs = yield* dialogue.fingerprint(zones)
         const buckets = Fingerprint.differing(ours, theirs.buckets)
         if (buckets.length === 0) return true
         if (buckets.length <= manyBuckets) {
-          yield* readBuckets(dialogue, state, fetch, buckets)
+          yield* Stream.runForEach(pages.ofBuckets(dialogue, state, buckets), (entries) =>
+            Effect.flatMap(lacking(state, entries), fetch)
+          )
           return true
         }
       }

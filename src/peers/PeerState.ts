@@ -23,6 +23,8 @@ export interface PeerState {
   /** When the last whole round ended, ms; 0 before the first. */
   caughtUpAt: number
   reconciledAt: number
+  /** When it was last read from the start because its order had turned, ms; 0 before the first. */
+  rewoundAt: number
   gossipedAt: number
   /** Rounds failed in a row. */
   failures: number
@@ -45,6 +47,7 @@ const make = (peer: Peer): Effect.Effect<PeerState> =>
     openedAt,
     caughtUpAt: 0,
     reconciledAt: 0,
+    rewoundAt: 0,
     gossipedAt: 0,
     failures: 0,
     lastError: "",

@@ -135,6 +135,7 @@ export interface PeersConfigShape {
   readonly clusterFile: string
   readonly nodeId: Option.Option<string>
   readonly syncPeers: ReadonlyArray<PeerUrl.PeerUrl>
+  /** This one and the three that follow may change while the node runs: read them when needed. */
   readonly syncToken: Option.Option<Redacted.Redacted<string>>
   /** Comma-separated. */
   readonly acceptedSyncTokens: Option.Option<Redacted.Redacted<string>>

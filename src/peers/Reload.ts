@@ -1,23 +1,27 @@
 /**
  * What can be read again while the node runs. Parts register what they would read; SIGHUP
- * reads all of it, a changed file only what depends on it. A failed reading changes nothing.
+ * reads all of it, a changed file only what depends on it. Each says what it found, and a
+ * failed reading changes nothing.
  */
 import { Context, Effect, Layer, Option, Queue, Schedule, type Scope } from "effect"
 import { stat } from "node:fs/promises"
 
 interface Registered {
   readonly name: string
-  readonly reload: Effect.Effect<void>
+  readonly reload: Effect.Effect<string>
 }
 
 export class Reload extends Context.Tag("dnsmesh/peers/Reload")<
   Reload,
   {
-    /** Runs `reload` at every signal, and when the file at `path` changes, until the scope closes. */
+    /**
+     * Runs `reload` at every signal, and when a file at one of `paths` changes, until the scope
+     * closes. It yields what it found, for the log.
+     */
     readonly register: (
       name: string,
-      reload: Effect.Effect<void>,
-      path?: string
+      reload: Effect.Effect<string>,
+      ...paths: ReadonlyArray<string>
     ) => Effect.Effect<void, never, Scope.Scope>
     /** Reads everything again, in order of registration. */
     readonly all: Effect.Effect<void>
@@ -27,19 +31,25 @@ export class Reload extends Context.Tag("dnsmesh/peers/Reload")<
     Reload,
     Effect.gen(function* () {
       const registered = new Set<Registered>()
+      const turn = yield* Effect.makeSemaphore(1)
       const run = ({ name, reload }: Registered) =>
-        Effect.catchAllCause(reload, (cause) =>
-          Effect.logError(`${name} could not be read again`, cause)
+        reload.pipe(
+          Effect.flatMap((found) => Effect.logInfo(`read ${name} again: ${found}`)),
+          Effect.catchAllCause((cause) =>
+            Effect.logError(`${name} could not be read again`, cause)
+          ),
+          // A signal and a changed file may come together.
+          turn.withPermits(1)
         )
       return Reload.of({
-        register: (name, reload, path) =>
+        register: (name, reload, ...paths) =>
           Effect.gen(function* () {
             const entry = { name, reload }
             yield* Effect.acquireRelease(
               Effect.sync(() => registered.add(entry)),
               () => Effect.sync(() => registered.delete(entry))
             )
-            if (path !== undefined) yield* watch(path, run(entry))
+            for (const path of paths) yield* watch(path, run(entry))
           }),
         all: Effect.suspend(() => Effect.forEach([...registered], run, { discard: true }))
       })
@@ -60,9 +70,7 @@ export class Reload extends Context.Tag("dnsmesh/peers/Reload")<
         (ask) => Effect.sync(() => process.off("SIGHUP", ask))
       )
       yield* Queue.take(asked).pipe(
-        Effect.zipRight(
-          Effect.logInfo("SIGHUP: reading the manifest and the public seed lists again")
-        ),
+        Effect.zipRight(Effect.logInfo("SIGHUP: reading again what may change")),
         Effect.zipRight(reload.all),
         Effect.forever,
         Effect.forkScoped

@@ -1,6 +1,7 @@
 /**
  * Heartbeats of other nodes that this node has seen: one row per operator key and endpoint,
- * the newest; and by which keys zones are known. Rows, no rules; plain data, so that an adapter may live on the store thread.
+ * the newest; by which keys zones are known; and the public lists by which it looks for them.
+ * Rows, no rules; plain data, so that an adapter may live on the store thread.
  * `layerMemory` is the reference; adapters pass `test/peers/SeenStoreSuite.ts`.
  */
 import { Context, Effect, Layer } from "effect"
@@ -34,6 +35,15 @@ export interface StoredPin {
   readonly pinned: boolean
 }
 
+/** A public list of zones as it was last read whole. */
+export interface StoredSeedList {
+  readonly url: string
+  /** One zone a line. */
+  readonly text: string
+  /** Unix seconds. */
+  readonly fetchedAt: number
+}
+
 export class SeenStore extends Context.Tag("dnsmesh/peers/SeenStore")<
   SeenStore,
   {
@@ -54,12 +64,17 @@ export class SeenStore extends Context.Tag("dnsmesh/peers/SeenStore")<
      * before those read at their own zone, the longest unheard first.
      */
     readonly sweep: (before: number, maxRows: number) => Effect.Effect<number, StoreError>
+    readonly seedLists: Effect.Effect<ReadonlyArray<StoredSeedList>, StoreError>
+    /** Keeps one list per URL. */
+    readonly saveSeedList: (list: StoredSeedList) => Effect.Effect<void, StoreError>
+    readonly forgetSeedList: (url: string) => Effect.Effect<void, StoreError>
   }
 >() {
   static readonly layerMemory = Layer.sync(SeenStore, () => {
     const rows = new Map<string, SeenRow>()
     const pins = new Map<string, StoredPin>()
     const pinKeyOf = ({ operatorSpkHex, zone }: StoredPin) => `${zone} ${operatorSpkHex}`
+    const lists = new Map<string, StoredSeedList>()
     const keyOf = (spk: string, endpoint: string) => `${spk} ${endpoint}`
     const hearsay = ({ source }: SeenRow) => (source.startsWith("seen:") ? 0 : 1)
     return SeenStore.of({
@@ -90,7 +105,10 @@ export class SeenStore extends Context.Tag("dnsmesh/peers/SeenStore")<
             .slice(0, Math.max(0, rows.size - maxRows))
           for (const [key] of excess) rows.delete(key)
           return size - rows.size
-        })
+        }),
+      seedLists: Effect.sync(() => [...lists.values()]),
+      saveSeedList: (list) => Effect.sync(() => void lists.set(list.url, list)),
+      forgetSeedList: (url) => Effect.sync(() => void lists.delete(url))
     })
   })
 }

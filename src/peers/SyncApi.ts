@@ -69,6 +69,8 @@ export const DigestPage = Schema.Struct({
   next_cursor: Schema.optional(Schema.Unknown),
   /** Extension: the server's clock in ms. */
   now: Schema.optional(Schema.Unknown),
+  /** Extension: the latest `ts` the server has given out. */
+  newest: Schema.optional(Schema.Unknown),
   /** Extension. */
   extensions: Schema.optional(Schema.Unknown)
 })

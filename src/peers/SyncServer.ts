@@ -101,6 +101,7 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
           next_cursor:
             kept.length === 0 && !hasMore && !query.ours ? query.echo : SyncApi.formatCursor(at),
           now: yield* Clock.currentTimeMillis,
+          newest: yield* store.newest,
           extensions: SyncApi.extensions
         }
       })

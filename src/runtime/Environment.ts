@@ -17,12 +17,12 @@ export interface Notice {
 export const isSet = (environment: Environment, name: string): boolean =>
   (environment[name] ?? "").trim() !== ""
 
-/** The variable a secret may come from instead, as container secrets do. */
+/** The variable whose file holds the value instead, as container secrets do. */
 export const fileVariable = (name: string): string => `${name}_FILE`
 
 /** Every variable that `setting` answers to. */
 export const variablesOf = (setting: Setting<unknown>): ReadonlyArray<string> =>
-  setting.secret ? namesOf(setting).flatMap((name) => [name, fileVariable(name)]) : namesOf(setting)
+  setting.inFile ? namesOf(setting).flatMap((name) => [name, fileVariable(name)]) : namesOf(setting)
 
 /** The first of its names under which `setting` is set, if any. */
 export const usedName = (environment: Environment, setting: Setting<unknown>): string | undefined =>

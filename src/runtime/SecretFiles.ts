@@ -1,6 +1,7 @@
 /**
- * Secrets kept in files: `NAME_FILE` names the file whose content is the value of `NAME`.
- * Read once, before the settings are. Invariant: what a file holds is never part of a message.
+ * Values kept in files, secrets above all: `NAME_FILE` names the file whose content is the value
+ * of `NAME`. Read before the settings are. Invariant: what a file holds is never part of a
+ * message.
  */
 import type { PlatformError } from "@effect/platform/Error"
 import * as FileSystem from "@effect/platform/FileSystem"
@@ -32,15 +33,28 @@ const why = (error: PlatformError): string => {
     : `cannot be used (${error.reason})`
 }
 
-const content = (path: string): Effect.Effect<string, string, FileSystem.FileSystem> =>
+const regular = (path: string): Effect.Effect<string, string, FileSystem.FileSystem> =>
   Effect.gen(function* () {
     const files = yield* FileSystem.FileSystem
     const { type, size } = yield* Effect.mapError(files.stat(path), why)
     // A pipe or a device could block the start, or never end.
     if (type !== "File") return yield* Effect.fail("is not a regular file")
     if (size > maxBytes) return yield* Effect.fail(`is larger than ${maxBytes} bytes`)
-    const text = (yield* Effect.mapError(files.readFileString(path), why)).trim()
-    return text === "" ? yield* Effect.fail("is empty") : text
+    return (yield* Effect.mapError(files.readFileString(path), why)).trim()
+  })
+
+const content = (path: string) =>
+  Effect.filterOrFail(
+    regular(path),
+    (text) => text !== "",
+    () => "is empty"
+  )
+
+/** A list as a variable spells it: a file has an item a line, and what follows `#` is for people. */
+const listed = (path: string) =>
+  Effect.map(regular(path), (text) => {
+    const items = text.split(/\r?\n/).map((line) => line.replace(/#.*$/, "").trim())
+    return items.filter((item) => item !== "").join(",") || "none"
   })
 
 /** Creates `path` with a fresh token, unless somebody else is quicker: then theirs counts. */
@@ -95,7 +109,7 @@ export const read = (
     const result: Record<string, string | undefined> = { ...environment }
     const mistakes: Array<Mistake> = []
     const notices: Array<Notice> = []
-    for (const setting of settings.filter(({ secret }) => secret))
+    for (const setting of settings.filter(({ inFile }) => inFile))
       for (const [rank, name] of namesOf(setting).entries()) {
         const variable = fileVariable(name)
         if (!isSet(environment, variable)) continue
@@ -110,13 +124,16 @@ export const read = (
         const reading =
           setting.name === generated.name
             ? readOrCreate(path, mayCreate)
-            : Effect.map(content(path), (text) => ({ text, note: Option.none<string>() }))
+            : Effect.map(setting.secret ? content(path) : listed(path), (text) => ({
+                text,
+                note: Option.none<string>()
+              }))
         yield* reading.pipe(
           Effect.match({
             onFailure: (problem) =>
               void mistakes.push({
                 variable,
-                problem: `${quote(path)} ${problem}, give the path of a file that holds the secret`
+                problem: `${quote(path)} ${problem}, give the path of a file that holds the ${setting.secret ? "secret" : "list"}`
               }),
             onSuccess: ({ text, note }) => {
               result[name] = text

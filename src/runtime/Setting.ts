@@ -13,8 +13,10 @@ export interface Setting<out A> {
   /** Completes "give …". */
   readonly accepts: string
   readonly defaultText: string
-  /** True when the value must never be shown; it may then also come from a file named by `NAME_FILE`. */
+  /** True when the value must never be shown. */
   readonly secret: boolean
+  /** True when it may also come from a file named by `NAME_FILE`: a secret, or a list of which some part changes. */
+  readonly inFile: boolean
   readonly config: Config.Config<A>
 }
 
@@ -33,6 +35,7 @@ interface Parsed<A> extends Described {
   readonly parse: (text: string) => Option.Option<A>
   readonly fallback: () => A
   readonly secret?: boolean
+  readonly inFile?: boolean
 }
 
 const shownCharacters = 80
@@ -67,7 +70,8 @@ const text = (name: string): Config.Config<Option.Option<readonly [string, strin
 
 /** The general constructor: what `parse` refuses becomes a mistake. */
 export const parsed = <A>(name: string, options: Parsed<A>): Setting<A> => {
-  const { parse, fallback, secret = false, aliases = [], about, accepts, defaultText } = options
+  const { parse, fallback, secret = false, inFile = secret } = options
+  const { aliases = [], about, accepts, defaultText } = options
   const config = Config.all([name, ...aliases].map(text)).pipe(
     Config.mapOrFail((found): Either.Either<A, ConfigError.ConfigError> => {
       const first = Option.firstSomeOf(found)
@@ -81,7 +85,7 @@ export const parsed = <A>(name: string, options: Parsed<A>): Setting<A> => {
       )
     })
   )
-  return { name, aliases, about, accepts, defaultText, secret, config }
+  return { name, aliases, about, accepts, defaultText, secret, inFile, config }
 }
 
 /** Reads a record of settings as one; all that is wrong is reported together. */
@@ -139,19 +143,13 @@ export const seconds = (name: string, options: Described & Range): Setting<numbe
 
 const eitherWay = "one of 1, true, yes, on, 0, false, no, off"
 
-const booleans: Readonly<Record<string, boolean>> = {
-  1: true,
-  true: true,
-  yes: true,
-  on: true,
-  0: false,
-  false: false,
-  no: false,
-  off: false
-}
+const yes = ["1", "true", "yes", "on"]
+const no = ["0", "false", "no", "off"]
 
-const toBoolean = (value: string): Option.Option<boolean> =>
-  Record.get(booleans, value.toLowerCase())
+const toBoolean = (value: string): Option.Option<boolean> => {
+  const text = value.toLowerCase()
+  return yes.includes(text) || no.includes(text) ? Option.some(yes.includes(text)) : Option.none()
+}
 
 export const boolean = (
   name: string,
@@ -254,6 +252,7 @@ export const list = <A>(
     readonly items: string
     readonly parseItem: (item: string) => Option.Option<A>
     readonly default?: () => ReadonlyArray<A>
+    readonly inFile?: boolean
   }
 ): Setting<ReadonlyArray<A>> =>
   parsed<ReadonlyArray<A>>(name, {

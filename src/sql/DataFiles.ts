@@ -31,14 +31,14 @@ export interface SecretFile {
   readonly path: string
 }
 
-/** The files from which this environment takes secrets and keys. */
+/** The files from which this environment takes secrets, keys and lists. */
 export const secretFiles = (
   environment: Environment,
   settings: ReadonlyArray<Setting<unknown>>
 ): ReadonlyArray<SecretFile> =>
   settings
     .flatMap((setting) =>
-      setting.secret
+      setting.inFile
         ? namesOf(setting).map(fileVariable)
         : namesOf(setting).filter((name) => name.endsWith("_KEY_PATH"))
     )

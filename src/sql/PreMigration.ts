@@ -76,6 +76,16 @@ export const isStamped = (
     ([stamp]) => (stamp?.user_version ?? 0) >= version
   )
 
-/** `keep`, for files whose only version is the reference's `user_version`. */
-export const keepUnlessStamped = (sql: SqlClient.SqlClient, version: number) =>
-  Effect.whenEffect(keep(sql, version), Effect.negate(isStamped(sql, version)))
+/**
+ * `keep`, for files whose version is the reference's `user_version`, unless they have it and the
+ * table of ours named last, which stands beside the reference's.
+ */
+export const keepUnlessDone = (sql: SqlClient.SqlClient, version: number, ours: string) =>
+  Effect.whenEffect(
+    keep(sql, version),
+    Effect.zipWith(
+      isStamped(sql, version),
+      sql`SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ${ours}`,
+      (stamped, tables) => !stamped || tables.length === 0
+    )
+  )

@@ -40,6 +40,10 @@ const sweep = `DELETE FROM records WHERE rowid IN
 const markSerial = `INSERT INTO dnsmesh_meta (key, value) VALUES ('serial-mark', ?)
   ON CONFLICT (key) DO UPDATE SET value = excluded.value`
 
+const restamp = `UPDATE records SET stored_ts = ? WHERE rowid IN (
+  SELECT rowid FROM records WHERE stored_ts > ?
+  ORDER BY stored_ts, name, value_hash LIMIT ?) RETURNING 1`
+
 const mark = "UPDATE dnsmesh_meta SET value = ? WHERE key = 'stored-mark'"
 
 interface Row {
@@ -156,6 +160,19 @@ const make = Effect.gen(function* () {
         Effect.map((rows) => rows.map(toStored)),
         asStoreError
       ),
+    newest: Effect.sync(() => lastStored),
+    restamp: (to, limit) =>
+      transaction(sql, (run) =>
+        Effect.flatMap(run(restamp, to, to, limit), (rows) => {
+          if (rows.length > 0) return Effect.succeed(rows.length)
+          // Not before every row is below it: the mark is what a restart counts from.
+          const below = Math.min(lastStored, to)
+          return run(mark, below).pipe(
+            Effect.as(0),
+            Effect.tap(() => void (lastStored = below))
+          )
+        })
+      ).pipe(asStoreError),
     serialMark: sql<{ value: number }>`
       SELECT value FROM dnsmesh_meta WHERE key = 'serial-mark'`.pipe(
       Effect.map(([row]) => row?.value),
@@ -209,6 +226,8 @@ export const hosted = HostedStore.make(RecordRows, {
     sweep: "call",
     digest: "call",
     rowsAt: "call",
+    newest: "effect",
+    restamp: "call",
     serialMark: "effect",
     markSerial: "call",
     probe: "effect",

@@ -36,6 +36,12 @@ const schema = [
   "CREATE INDEX IF NOT EXISTS idx_heartbeats_seen_ts ON heartbeats_seen(ts DESC)",
   "CREATE INDEX IF NOT EXISTS idx_heartbeats_seen_exp ON heartbeats_seen(exp)",
   "CREATE INDEX IF NOT EXISTS idx_heartbeats_seen_received ON heartbeats_seen(received_at)",
+  // Ours alone, in a table of its own: the reference node reads and writes the other.
+  `CREATE TABLE IF NOT EXISTS dnsmesh_seed_lists (
+    url TEXT PRIMARY KEY,
+    text TEXT NOT NULL,
+    fetched_at INTEGER NOT NULL
+  )`,
   `PRAGMA user_version = ${version}`
 ]
 
@@ -166,7 +172,23 @@ const make = (sql: SqlClient.SqlClient) =>
             (over, excess) => over.length + excess.length
           )
         )
+      ),
+    seedLists: asStoreError(
+      Effect.map(
+        sql<{ url: string; text: string; fetched_at: number }>`
+          SELECT url, text, fetched_at FROM dnsmesh_seed_lists`,
+        (rows) => rows.map(({ fetched_at, text, url }) => ({ url, text, fetchedAt: fetched_at }))
       )
+    ),
+    saveSeedList: ({ fetchedAt, text, url }) =>
+      asStoreError(
+        Effect.asVoid(
+          sql`INSERT OR REPLACE INTO dnsmesh_seed_lists (url, text, fetched_at)
+            VALUES (${url}, ${text}, ${fetchedAt})`
+        )
+      ),
+    forgetSeedList: (url) =>
+      asStoreError(Effect.asVoid(sql`DELETE FROM dnsmesh_seed_lists WHERE url = ${url}`))
   })
 
 /** Creates the table where it is missing in what `SqlClient` has open at `path`. */
@@ -175,7 +197,7 @@ export const layer = (path: string): Layer.Layer<SeenStore, OpenError, SqlClient
     SeenStore,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      yield* PreMigration.keepUnlessStamped(sql, version)
+      yield* PreMigration.keepUnlessDone(sql, version, "dnsmesh_seed_lists")
       yield* transaction(sql, (run) =>
         Effect.forEach(schema, (statement) => run(statement), { discard: true })
       )
@@ -203,7 +225,10 @@ export const hosted = HostedStore.make(SeenStore, {
     pins: "effect",
     putPins: "call",
     removePins: "call",
-    sweep: "call"
+    sweep: "call",
+    seedLists: "effect",
+    saveSeedList: "call",
+    forgetSeedList: "call"
   },
   layer: layerFile
 })

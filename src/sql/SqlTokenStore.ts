@@ -172,6 +172,15 @@ const make = (sql: SqlClient.SqlClient): TokenStoreShape => {
         })
       ),
     revokeSubject: (subject, now) => atomically(revokeSubject(subject, now)),
+    purgeTokens: (before, limit) =>
+      atomically(
+        sql`DELETE FROM tokens WHERE token_hash IN (
+          SELECT token_hash FROM tokens
+          WHERE (revoked_at IS NOT NULL AND revoked_at <= ${before})
+            OR (expires_at IS NOT NULL AND expires_at <= ${before}) LIMIT ${limit})`.pipe(
+          Effect.zipRight(changes)
+        )
+      ),
     claim: (claim) => atomically(take(claim)),
     findOwner: (subject) => asStoreError(OwnerRows.find(sql, subject)),
     listOwners: asStoreError(OwnerRows.list(sql)),
@@ -204,13 +213,17 @@ const make = (sql: SqlClient.SqlClient): TokenStoreShape => {
         })
       ),
     appendAudit: (rows) => asStoreError(Effect.asVoid(append(rows))),
-    pruneAudit: (before, maxRows) =>
+    pruneAudit: (before, maxRows, limit) =>
       atomically(
         Effect.gen(function* () {
-          yield* sql`DELETE FROM token_audit WHERE ts < ${before}`
+          yield* sql`DELETE FROM token_audit WHERE id IN (
+            SELECT id FROM token_audit WHERE ts < ${before} ORDER BY ts LIMIT ${limit})`
           const old = yield* changes
-          yield* sql`DELETE FROM token_audit WHERE id <= (
-            SELECT id FROM token_audit ORDER BY id DESC LIMIT 1 OFFSET ${maxRows})`
+          if (old === limit) return old
+          yield* sql`DELETE FROM token_audit WHERE id IN (
+            SELECT id FROM token_audit WHERE id <= (
+              SELECT id FROM token_audit ORDER BY id DESC LIMIT 1 OFFSET ${maxRows})
+            ORDER BY id LIMIT ${limit - old})`
           return old + (yield* changes)
         })
       ),
@@ -260,6 +273,7 @@ export const hosted = HostedStore.make(TokenStore, {
     mint: "call",
     revoke: "call",
     revokeSubject: "call",
+    purgeTokens: "call",
     claim: "call",
     findOwner: "call",
     listOwners: "effect",

@@ -106,10 +106,25 @@ const make = (sql: SqlClient.SqlClient): TsigKeyStoreShape => {
         ),
         (count) => count > 0
       ),
-    purge: (before) =>
-      write(
-        sql`DELETE FROM tsig_keys
-          WHERE revoked <> 0 OR (expires_at <> 0 AND expires_at <= ${before})`
+    purge: (now, retention, limit) =>
+      asStoreError(
+        sql.withTransaction(
+          Effect.gen(function* () {
+            yield* sql`DELETE FROM dnsmesh_tsig_revoked WHERE name NOT IN (
+              SELECT name FROM tsig_keys WHERE revoked <> 0)`
+            yield* sql`INSERT OR IGNORE INTO dnsmesh_tsig_revoked (name, seen_at)
+              SELECT name, ${now} FROM tsig_keys WHERE revoked <> 0`
+            yield* sql`DELETE FROM tsig_keys WHERE name IN (
+              SELECT name FROM tsig_keys
+              WHERE (expires_at <> 0 AND expires_at <= ${now - retention})
+                OR name IN (SELECT name FROM dnsmesh_tsig_revoked
+                            WHERE seen_at <= ${now - retention})
+              LIMIT ${limit})`
+            const count = yield* changes
+            if (count > 0) own++
+            return count
+          })
+        )
       )
   }
 }

@@ -11,6 +11,7 @@ import { Context, Effect, Layer } from "effect"
 import * as DatabaseLock from "./DatabaseLock.ts"
 import * as DatabasePath from "./DatabasePath.ts"
 import { OpenError } from "./OpenError.ts"
+import * as OpenFiles from "./OpenFiles.ts"
 import * as ReplaceableConnection from "./ReplaceableConnection.ts"
 import * as SqliteConnection from "./SqliteConnection.ts"
 import { codeOf, messageOf } from "./SqlReason.ts"
@@ -44,6 +45,8 @@ const connect = (path: string) =>
 /** The settings of a connection that writes; changes nothing that was stored. */
 const arm = (connection: Connection) =>
   Effect.gen(function* () {
+    // Takes effect in a new file only; in any other it stays as it was made.
+    yield* run(connection, "PRAGMA auto_vacuum = INCREMENTAL")
     yield* run(connection, "PRAGMA journal_mode = WAL")
     // The driver's build makes WAL mean NORMAL, which may lose what was acknowledged.
     yield* run(connection, "PRAGMA synchronous = FULL")
@@ -115,6 +118,7 @@ const make = (options: SqliteFileOptions) =>
       compiler: Statement.makeCompilerSqlite(),
       spanAttributes: [["db.system.name", "sqlite"]]
     })
+    yield* OpenFiles.register(path, client)
     return Context.make(SqlClient.SqlClient, withFailingCommit(client)).pipe(
       Context.add(AtOnce, connection.atOnce)
     )

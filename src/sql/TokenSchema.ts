@@ -57,18 +57,10 @@ const addSpk = (sql: SqlClient.SqlClient) =>
     /duplicate column/i.test(messageOf(error)) ? Effect.void : Effect.fail(error)
   )
 
-/** Whether anything is to change: the reference's layout, or tables of ours that are missing. */
-const isDue = (sql: SqlClient.SqlClient) =>
-  Effect.zipWith(
-    PreMigration.isStamped(sql, version),
-    sql`SELECT 1 FROM sqlite_schema WHERE name = 'dnsmesh_owners'`,
-    (stamped, ours) => !stamped || ours.length === 0
-  )
-
 /** One transaction; the file's version was found to be understood before. */
 export const migrate = (sql: SqlClient.SqlClient) =>
   Effect.zipRight(
-    Effect.whenEffect(PreMigration.keep(sql, version), isDue(sql)),
+    PreMigration.keepUnlessDone(sql, version, "dnsmesh_owners"),
     sql.withTransaction(
       Effect.gen(function* () {
         const stamped = yield* PreMigration.isStamped(sql, version)

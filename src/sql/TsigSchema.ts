@@ -28,7 +28,12 @@ const schema = [
     registered_x25519_pub TEXT NOT NULL DEFAULT ''
   )`,
   "CREATE INDEX IF NOT EXISTS idx_tsig_active ON tsig_keys(revoked, expires_at)",
-  "CREATE INDEX IF NOT EXISTS idx_tsig_subject ON tsig_keys(subject)"
+  "CREATE INDEX IF NOT EXISTS idx_tsig_subject ON tsig_keys(subject)",
+  // Ours alone: since when a key is known to be revoked, which no release has kept.
+  `CREATE TABLE IF NOT EXISTS dnsmesh_tsig_revoked (
+    name TEXT PRIMARY KEY,
+    seen_at INTEGER NOT NULL
+  )`
 ]
 
 // A new file has no table yet, and unstamped ones that have the column are in use: only these
@@ -43,7 +48,7 @@ const addColumn = (sql: SqlClient.SqlClient, column: string) =>
 /** One transaction; the file's version was found to be understood before. */
 export const migrate = (sql: SqlClient.SqlClient) =>
   Effect.zipRight(
-    PreMigration.keepUnlessStamped(sql, version),
+    PreMigration.keepUnlessDone(sql, version, "dnsmesh_tsig_revoked"),
     sql.withTransaction(
       Effect.gen(function* () {
         const done = yield* PreMigration.isStamped(sql, version)

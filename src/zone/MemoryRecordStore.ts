@@ -103,6 +103,19 @@ export const make = (): Context.Tag.Service<typeof RecordStore> => {
           .sort(compareWrites)
           .map(({ row }) => row)
       ),
+    newest: Effect.sync(() => lastStored),
+    restamp: (to, limit) =>
+      Effect.sync(() => {
+        sorted = undefined
+        const later = all()
+          .filter(({ digest }) => digest.storedTs > to)
+          .sort((a, b) => compareCursors(a.digest, b.digest))
+          .slice(0, limit)
+        for (const { digest, row } of later)
+          kept.get(row.owner)?.set(row.value, { row, digest: { ...digest, storedTs: to } })
+        if (later.length === 0) lastStored = Math.min(lastStored, to)
+        return later.length
+      }),
     serialMark: Effect.sync(() => serialMark),
     markSerial: (serial) =>
       Effect.sync(() => {

@@ -67,6 +67,13 @@ export class RecordStore extends Context.Tag("dnsmesh/zone/RecordStore")<
       owners: ReadonlyArray<Name>,
       now: number
     ) => Effect.Effect<ReadonlyArray<StoredTxt>, StoreError>
+    /** The highest `stored_ts` that counts: the next commit's is above it. */
+    readonly newest: Effect.Effect<number, StoreError>
+    /**
+     * Gives the `stored_ts` `to` (ms) to at most `limit` rows with a later one, the earliest of
+     * them first; yields how many. When there is none any more `newest` is at most `to`.
+     */
+    readonly restamp: (to: number, limit: number) => Effect.Effect<number, StoreError>
     /** The serial that was marked last; nothing before the first. */
     readonly serialMark: Effect.Effect<number | undefined, StoreError>
     /** Durable when it succeeds. */

@@ -233,14 +233,41 @@ export const suite = (name: string, layer: () => Layer.Layer<TokenStore, unknown
       Effect.gen(function* () {
         const row = { event: "used", tokenHash: null, subject: null, remoteAddr: null, detail: "é" }
         yield* store.appendAudit(Array.from({ length: 20 }, (_, ts) => ({ ...row, ts })))
-        assert.strictEqual(yield* store.pruneAudit(5, 10), 10)
+        assert.strictEqual(yield* store.pruneAudit(5, 10, 3), 3)
+        assert.strictEqual(yield* store.pruneAudit(5, 10, 4), 4)
+        assert.strictEqual(yield* store.pruneAudit(5, 10, 100), 3)
         const left = yield* store.tailAudit({ limit: 100 })
         assert.deepStrictEqual(
           left.map(({ ts }) => ts),
           [19, 18, 17, 16, 15, 14, 13, 12, 11, 10]
         )
         assert.strictEqual(left[0]?.detail, "é")
-        assert.strictEqual(yield* store.pruneAudit(0, 10), 0)
+        assert.strictEqual(yield* store.pruneAudit(0, 10, 100), 0)
+      }))
+
+    test("forgets tokens that ended or were revoked long enough ago, and nobody's ownership", (store) =>
+      Effect.gen(function* () {
+        const mint = (issuedAt: number, expiresAt: number | null) =>
+          Effect.gen(function* () {
+            const row = rowFor(alice, { registeredSpk: keyA, issuedAt, expiresAt })
+            yield* register(store, row)
+            return row.tokenHash
+          })
+        const revoked = yield* mint(100, null)
+        const over = yield* mint(200, 300)
+        assert.strictEqual(yield* store.purgeTokens(199, 9), 0)
+        const known = Effect.map(store.listTokens({ includeRevoked: true }), (rows) =>
+          rows.map(({ tokenHash }) => tokenHash)
+        )
+        assert.sameMembers([...(yield* known)], [revoked, over])
+        // The second superseded the first when it was issued.
+        assert.strictEqual(yield* store.purgeTokens(200, 9), 1)
+        assert.deepStrictEqual(yield* known, [over])
+        const living = yield* mint(290, 1000)
+        assert.strictEqual(yield* store.purgeTokens(999, 1), 1)
+        assert.deepStrictEqual(yield* known, [living])
+        assert.strictEqual(yield* store.purgeTokens(1000, 9), 1)
+        assert.strictEqual((yield* store.findOwner(alice))?.spk, keyA)
       }))
 
     test("lets one of two keys have a subject they race for, and one token of two of one key", (store) =>

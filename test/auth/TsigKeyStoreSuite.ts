@@ -77,17 +77,26 @@ export const suite = (name: string, layer: () => Layer.Layer<TsigKeyStore, unkno
         assert.deepStrictEqual((yield* store.find("a.test"))?.allowedSuffixes, [])
       }))
 
-    test("purges what is revoked or over", (store) =>
+    test("purges what was over or seen revoked for long enough, a bounded number at a time", (store) =>
       Effect.gen(function* () {
+        const left = Effect.map(store.list, (keys) => keys.map((key) => key.name))
         yield* store.put(keyFor("a.test", { revoked: true }))
         yield* store.put(keyFor("b.test", { expiresAt: 10 }))
         yield* store.put(keyFor("c.test", { expiresAt: 11 }))
         yield* store.put(keyFor("d.test"))
-        assert.strictEqual(yield* store.purge(10), 2)
-        assert.deepStrictEqual(
-          (yield* store.list).map((key) => key.name),
-          ["c.test", "d.test"]
-        )
+        yield* store.put(keyFor("e.test", { revoked: true }))
+        assert.strictEqual(yield* store.purge(110, 100, 9), 1)
+        assert.deepStrictEqual(yield* left, ["a.test", "c.test", "d.test", "e.test"])
+        // Put anew it is no longer revoked, and if it is later, its time begins then.
+        yield* store.put(keyFor("e.test"))
+        assert.strictEqual(yield* store.purge(110, 100, 9), 0)
+        yield* store.revoke("e.test")
+        assert.strictEqual(yield* store.purge(111, 100, 1), 1)
+        assert.strictEqual(yield* store.purge(209, 100, 9), 0)
+        assert.strictEqual(yield* store.purge(210, 100, 9), 1)
+        assert.deepStrictEqual(yield* left, ["d.test", "e.test"])
+        assert.strictEqual(yield* store.purge(211, 100, 9), 1)
+        assert.deepStrictEqual(yield* left, ["d.test"])
       }))
 
     test("has another revision after each change, and the same without one", (store) =>
@@ -97,7 +106,7 @@ export const suite = (name: string, layer: () => Layer.Layer<TsigKeyStore, unkno
           store.put(keyFor("a.test")),
           store.rescope("a.test", []),
           store.revoke("a.test"),
-          store.purge(0)
+          store.purge(0, 0, 9)
         ]
         for (const change of changes) {
           yield* change

@@ -102,6 +102,8 @@ export const start = (options: Options = {}): Effect.Effect<TestNode, never, Sco
       sweep: () => Effect.succeed(0),
       digest: () => Effect.succeed([]),
       rowsAt: () => Effect.as(guard, []),
+      newest: Effect.succeed(0),
+      restamp: () => Effect.succeed(0),
       serialMark: Effect.succeed(undefined),
       markSerial: () => guard,
       probe: guard,

@@ -54,7 +54,7 @@ describe("docker-compose.yml", () => {
   it("hands every setting through that is not fixed by the container", () => {
     const fixed = ["DMP_DB_PATH", "DMP_DNS_HOST", "DMP_DNS_PORT", "DMP_HTTP_HOST", "DMP_HTTP_PORT"]
     const names = Settings.all.flatMap((setting) =>
-      namesOf(setting).flatMap((name) => (setting.secret ? [name, `${name}_FILE`] : [name]))
+      namesOf(setting).flatMap((name) => (setting.inFile ? [name, `${name}_FILE`] : [name]))
     )
     const outside = Object.fromEntries(names.map((name) => [name, `outside ${name}`]))
     const { environment } = project([base], outside).services["dnsmesh-node"]!

@@ -2,13 +2,17 @@
 import { Clock, Context, Effect, Exit, Fiber, Layer, Option, Redacted, Scope } from "effect"
 import { type AddressInfo, createServer } from "node:net"
 import { SyncListener } from "../../src/http/SyncListener.ts"
+import { SyncListeners } from "../../src/http/SyncListeners.ts"
 import * as Cluster from "../../src/peers/Cluster.ts"
 import { OwnIdentity } from "../../src/peers/OwnIdentity.ts"
 import { PeerClient } from "../../src/peers/PeerClient.ts"
 import { PeersConfig, type PeersConfigShape } from "../../src/peers/PeersConfig.ts"
 import * as PeerUrl from "../../src/peers/PeerUrl.ts"
 import { Reload } from "../../src/peers/Reload.ts"
+import * as SyncApi from "../../src/peers/SyncApi.ts"
 import { SyncState } from "../../src/peers/SyncState.ts"
+import { LifecycleConfig } from "../../src/runtime/LifecycleConfig.ts"
+import { Readiness } from "../../src/runtime/Readiness.ts"
 import { AuthConfig } from "../../src/auth/AuthConfig.ts"
 import * as Name from "../../src/wire/Name.ts"
 import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
@@ -16,7 +20,7 @@ import { ChangeFeed } from "../../src/zone/ChangeFeed.ts"
 import { ContentPolicy } from "../../src/zone/ContentPolicy.ts"
 import { Limits } from "../../src/zone/Limits.ts"
 import { Publisher } from "../../src/zone/Publisher.ts"
-import { RecordStore } from "../../src/zone/RecordStore.ts"
+import { type DigestRow, RecordStore } from "../../src/zone/RecordStore.ts"
 import { WriteGrant } from "../../src/zone/WriteGrant.ts"
 import { ZoneConfig, type ZoneConfigShape } from "../../src/zone/ZoneConfig.ts"
 
@@ -109,8 +113,11 @@ export const layer = (options: NodeOptions) =>
     Layer.provideMerge(Cluster.layer),
     Layer.provideMerge(Publisher.layer),
     Layer.provideMerge(AnswerIndex.layer),
+    Layer.provideMerge(SyncListeners.layer),
     Layer.provideMerge(
       Layer.mergeAll(
+        Readiness.layer,
+        Layer.succeed(LifecycleConfig, { shutdownTimeout: 10 }),
         ChangeFeed.layer,
         Limits.layer(),
         ContentPolicy.layerAcceptAll,
@@ -139,9 +146,13 @@ export interface RunningNode {
   readonly stop: Effect.Effect<void>
   readonly publish: (owner: string, value: string, ttl?: number) => Effect.Effect<void>
   readonly withdraw: (owner: string, value: string) => Effect.Effect<void>
+  /** One value for another, in one request. */
+  readonly change: (owner: string, from: string, to: string) => Effect.Effect<void>
   readonly values: (owner: string) => Effect.Effect<ReadonlyArray<string>>
   /** Of a value held; 0 when it is not. */
   readonly secondsLeft: (owner: string, value: string) => Effect.Effect<number>
+  /** The first 5,000 rows live at `now` (s), in the order of replication. */
+  readonly rows: (now: number) => Effect.Effect<ReadonlyArray<DigestRow>>
   /** Every live `owner hash`, sorted. */
   readonly holdings: Effect.Effect<ReadonlyArray<string>>
 }
@@ -160,9 +171,9 @@ export const start = (options: NodeOptions): Effect.Effect<RunningNode, never, S
     const index = Context.get(context, AnswerIndex)
     const ahead = options.clockAhead ?? 0
     const seconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor((now + ahead) / 1000))
-    const apply = (change: Parameters<typeof publisher.apply>[0]["changes"][number]) =>
+    const apply = (...changes: Parameters<typeof publisher.apply>[0]["changes"]) =>
       publisher
-        .apply({ grant: WriteGrant.everything("test"), changes: [change] })
+        .apply({ grant: WriteGrant.everything("test"), changes })
         .pipe(Effect.orDie, Effect.asVoid, Effect.withClock(clock))
     return {
       context,
@@ -172,6 +183,11 @@ export const start = (options: NodeOptions): Effect.Effect<RunningNode, never, S
         apply({ _tag: "Add", record: { owner: Name.unsafeMake(owner), value, ttl } }),
       withdraw: (owner, value) =>
         apply({ _tag: "DeleteValue", owner: Name.unsafeMake(owner), value }),
+      change: (owner, from, to) =>
+        apply(
+          { _tag: "DeleteValue", owner: Name.unsafeMake(owner), value: from },
+          { _tag: "Add", record: { owner: Name.unsafeMake(owner), value: to, ttl: 3600 } }
+        ),
       values: (owner) =>
         Effect.map(seconds, (now) =>
           index.live(Name.unsafeMake(owner), now).map(({ value }) => value)
@@ -181,6 +197,7 @@ export const start = (options: NodeOptions): Effect.Effect<RunningNode, never, S
           const held = index.live(Name.unsafeMake(owner), now).find((txt) => txt.value === value)
           return held === undefined ? 0 : held.expiresAt - now
         }),
+      rows: (now) => Effect.orDie(options.disk.records.digest(SyncApi.start, 5000, now)),
       holdings: Effect.gen(function* () {
         const now = yield* seconds
         const rows: Array<string> = []

@@ -3,11 +3,13 @@ import {
   Context,
   Effect,
   Either,
+  Exit,
   Layer,
   Metric,
   MetricState,
   Option,
   Redacted,
+  Scope,
   TestClock
 } from "effect"
 import * as Ed25519 from "../../src/dmp/Ed25519.ts"
@@ -21,6 +23,7 @@ import { KeyPins } from "../../src/peers/KeyPins.ts"
 import { OwnIdentity } from "../../src/peers/OwnIdentity.ts"
 import { PeerClient, PeerUnreachable } from "../../src/peers/PeerClient.ts"
 import { PeersConfig } from "../../src/peers/PeersConfig.ts"
+import { PeerStates } from "../../src/peers/PeerState.ts"
 import { ResolveFailed } from "../../src/peers/DnsExchange.ts"
 import { Reload } from "../../src/peers/Reload.ts"
 import { Resolver } from "../../src/peers/Resolver.ts"
@@ -57,6 +60,7 @@ const heartbeatConfig = (changes: Partial<HeartbeatConfigShape> = {}): Heartbeat
   retentionHours: 72,
   pinDays: 30,
   version: Option.none(),
+  withdrawOnExit: false,
   legacyHttp: false,
   ...changes
 })
@@ -71,6 +75,7 @@ interface Site {
   readonly endpoint?: string
   readonly store?: RecordStore["Type"]
   readonly seen?: SeenStore["Type"]
+  readonly withdrawOnExit?: boolean
 }
 
 const resolverOf = (world: World) =>
@@ -85,7 +90,10 @@ const resolverOf = (world: World) =>
       })
   })
 
-const site = (world: World, { endpoint, seed, seeds = [], seen, store, zone }: Site) =>
+const site = (
+  world: World,
+  { endpoint, seed, seeds = [], seen, store, withdrawOnExit = false, zone }: Site
+) =>
   Effect.gen(function* () {
     const signer = {
       endpoint: endpoint ?? `https://node.${zone}`,
@@ -108,7 +116,11 @@ const site = (world: World, { endpoint, seed, seeds = [], seen, store, zone }: S
             Layer.succeed(SeedList, { zones: () => [] }),
             Layer.succeed(OwnIdentity, OwnIdentity.make(signer, Option.some(signer))),
             Layer.succeed(PeersConfig, Cluster.peersConfig()),
-            Layer.succeed(HeartbeatConfig, heartbeatConfig({ seeds: seeds.map(Name.unsafeMake) })),
+            PeerStates.layer,
+            Layer.succeed(
+              HeartbeatConfig,
+              heartbeatConfig({ seeds: seeds.map(Name.unsafeMake), withdrawOnExit })
+            ),
             Layer.succeed(
               ZoneConfig,
               Cluster.zoneConfig({ servedZone: Option.some(served), zones: [served] })
@@ -561,6 +573,7 @@ describe("discovery", () => {
               RecordStore.layerMemory,
               SeenStore.layerMemory,
               Reload.layer,
+              PeerStates.layer,
               Layer.succeed(PeerClient, {
                 request: ({ url }) =>
                   Effect.zipRight(
@@ -595,7 +608,10 @@ describe("discovery", () => {
         { status: 200, body: "a.example.net\nb.example.net\n" },
         { status: 200, body: "<html>sorry</html>" },
         { status: 302, body: "evil.example.net" },
-        { status: 200, body: "c.example.net" }
+        // Neither a length nor an end of line: the last name may be the half of one.
+        { status: 200, body: "d.example.net\nc.exam" },
+        { status: 200, body: "192.0.2.1\n" },
+        { status: 200, body: "c.example.net\n" }
       ]
       const asked: Array<string> = []
       const context = yield* Layer.build(
@@ -603,6 +619,7 @@ describe("discovery", () => {
           Layer.provideMerge(
             Layer.mergeAll(
               Reload.layer,
+              SeenStore.layerMemory,
               Layer.succeed(PeerClient, {
                 request: ({ chosenBy, headers, url }) =>
                   Effect.sync(() => {
@@ -626,16 +643,134 @@ describe("discovery", () => {
       yield* settle
       const first = ["a.example.net", "b.example.net"]
       assert.deepStrictEqual(zones().map(String), first)
-      yield* again
-      assert.deepStrictEqual(zones().map(String), first)
-      yield* again
-      assert.deepStrictEqual(zones().map(String), first)
+      for (let unsound = 0; unsound < 4; unsound++) {
+        yield* again
+        assert.deepStrictEqual(zones().map(String), first)
+      }
       yield* again
       assert.deepStrictEqual(zones().map(String), ["c.example.net"])
       assert.deepStrictEqual(
         [...new Set(asked)],
         ["https://seeds.example.net/seeds.txt stranger true"]
       )
+    })
+  )
+
+  it.scoped("has the last sound seed list after a restart, judged anew and with its age", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(start * 1000)
+      const store = Context.get(yield* Layer.build(SeenStore.layerMemory), SeenStore)
+      const list = "https://seeds.example.net/seeds.txt"
+      const seedList = (answers: boolean, urls = [list]) =>
+        Effect.map(
+          Layer.build(
+            SeedList.layer.pipe(
+              Layer.provide(
+                Layer.mergeAll(
+                  Reload.layer,
+                  Layer.succeed(SeenStore, store),
+                  Layer.succeed(PeerClient, {
+                    request: () =>
+                      answers
+                        ? Effect.succeed({
+                            status: 200,
+                            headers: {},
+                            body: Buffer.from("A.example.net # ours\nb.example.net\n")
+                          })
+                        : Effect.fail(new PeerUnreachable({ message: "no", late: false }))
+                  }),
+                  Layer.succeed(
+                    HeartbeatConfig,
+                    heartbeatConfig({ seedUrls: urls.map(Cluster.url) })
+                  )
+                )
+              )
+            )
+          ),
+          (context) => Context.get(context, SeedList).zones
+        ).pipe(
+          Effect.zipLeft(settle),
+          Effect.map((zones) => zones().map(String)),
+          Effect.scoped
+        )
+      const age = Effect.map(
+        Metric.value(
+          Metric.gauge("dmp_heartbeat_seed_lists_timestamp_seconds", {
+            description:
+              "When the oldest public seed list in use was fetched, Unix seconds; 0 without any"
+          })
+        ),
+        ({ value }) => value
+      )
+
+      const first = ["a.example.net", "b.example.net"]
+      assert.deepStrictEqual(yield* seedList(true), first)
+      assert.strictEqual(yield* age, start)
+      yield* TestClock.setTime((start + 90_000) * 1000)
+      assert.deepStrictEqual(yield* seedList(false), first)
+      assert.strictEqual(yield* age, start)
+
+      yield* store.saveSeedList({ url: list, text: "<html>\na.example.net", fetchedAt: start })
+      assert.deepStrictEqual(yield* seedList(false), [])
+      assert.deepStrictEqual(yield* store.seedLists, [])
+
+      yield* seedList(true)
+      const other = "https://seeds.example.net/other.txt"
+      assert.deepStrictEqual(yield* seedList(false, [other]), [])
+      assert.deepStrictEqual(yield* store.seedLists, [])
+      assert.strictEqual(yield* age, 0)
+    })
+  )
+
+  it.scoped("asks zones it only hears of although many are known at first hand", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(start * 1000)
+      const world: World = new Map()
+      const crowd = Array.from({ length: 60 }, (_, at) => `n${at}.example.net`)
+      for (const [at, zone] of crowd.entries())
+        world.set(zone, (name) =>
+          name.startsWith(graph)
+            ? at === 0
+              ? [wireOf(200, { zone: "far.example.net", endpoint: "https://far.example.net" })]
+              : []
+            : [wireOf(at + 10, { zone, endpoint: `https://${zone}` })]
+        )
+      world.set("far.example.net", (name) =>
+        name.startsWith(graph)
+          ? []
+          : [wireOf(200, { zone: "far.example.net", endpoint: "https://far.example.net" })]
+      )
+      const a = yield* site(world, { zone: "a.org", seed: seedOf(1), seeds: crowd })
+      for (let round = 0; round < 12; round++) yield* a.harvest
+      const far = (yield* a.seen.recent(start, 100)).find(
+        ({ endpoint }) => endpoint === "https://far.example.net"
+      )
+      assert.strictEqual(far?.source, "far.example.net")
+    })
+  )
+
+  it.scoped("leaves its heartbeat behind, or takes it along when it is told to", () =>
+    Effect.gen(function* () {
+      yield* TestClock.setTime(start * 1000)
+      for (const withdrawOnExit of [false, true]) {
+        const world: World = new Map()
+        const store = Context.get(yield* Layer.build(RecordStore.layerMemory), RecordStore)
+        const scope = yield* Scope.make()
+        const { put } = yield* Scope.extend(
+          site(world, { zone: "a.org", seed: seedOf(1), store, withdrawOnExit }),
+          scope
+        )
+        yield* settle
+        const sibling = wireOf(9)
+        yield* put(own, sibling)
+        yield* Scope.close(scope, Exit.void)
+        const rows = yield* store.rowsAt([Name.unsafeMake(`${own}.a.org`)], start)
+        assert.lengthOf(rows, withdrawOnExit ? 1 : 2)
+        assert.include(
+          rows.map(({ value }) => value),
+          sibling
+        )
+      }
     })
   )
 })

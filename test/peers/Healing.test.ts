@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Context, Effect, Either, Option } from "effect"
 import * as Ed25519 from "../../src/dmp/Ed25519.ts"
 import * as Heartbeat from "../../src/dmp/Heartbeat.ts"
+import { Deletions } from "../../src/peers/Deletions.ts"
 import { PeerStates } from "../../src/peers/PeerState.ts"
 import * as Name from "../../src/wire/Name.ts"
 import type { RowChange } from "../../src/zone/RecordStore.ts"
@@ -32,13 +33,16 @@ describe("healing", () => {
         (at) => a.publish(`row-${at}.example.org`, `value ${at}`),
         { concurrency: 64, discard: true }
       )
-      const now = yield* Clock.currentTimeMillis
-      // As after a peer was restored from a backup, or its clock went back.
+      const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const rows = yield* a.rows(now)
+      const last = rows.at(-1)
+      assert.isDefined(last)
+      // As after rows came to stand behind what had been read already.
       yield* disk.state.saveWatermark({
         peer: url.href,
-        storedTs: now + 3_600_000,
-        owner: "",
-        valueHash: "",
+        storedTs: last.storedTs,
+        owner: last.owner,
+        valueHash: last.valueHash,
         deletionsSeen: 0
       })
       const b = yield* start
@@ -47,6 +51,32 @@ describe("healing", () => {
         5000
       )
       assert.deepStrictEqual(yield* b.holdings, yield* a.holdings)
+    })
+  )
+
+  it.scopedLive("reads a peer from the start whose order lies behind what was read of it", () =>
+    Effect.gen(function* () {
+      const { a, disk, start, url } = yield* pair()
+      yield* Effect.forEach(
+        Array.from({ length: 300 }, (_, at) => at),
+        (at) => a.publish(`row-${at}.example.org`, `value ${at}`),
+        { concurrency: 64, discard: true }
+      )
+      // As after the peer was restored, or stamped its rows anew because its clock was set back.
+      yield* disk.state.saveWatermark({
+        peer: url.href,
+        storedTs: (yield* Clock.currentTimeMillis) + 3_600_000,
+        owner: "",
+        valueHash: "",
+        deletionsSeen: 0
+      })
+      const b = yield* start
+      yield* Cluster.eventually(Effect.map(b.holdings, (rows) => rows.length === 300))
+      yield* Cluster.eventually(
+        Effect.map(disk.state.watermarks, ([mark]) => mark !== undefined && mark.owner !== "")
+      )
+      yield* a.publish("later.example.org", "value")
+      yield* Cluster.eventually(Effect.map(b.holdings, (rows) => rows.length === 301))
     })
   )
 
@@ -163,6 +193,43 @@ describe("healing", () => {
         )
       )
       assert.lengthOf(yield* b.values(owner), 2)
+    })
+  )
+
+  it.scopedLive("takes a withdrawn heartbeat away everywhere, and none that was signed anew", () =>
+    Effect.gen(function* () {
+      const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const seed = new Uint8Array(32).fill(3)
+      const wire = (ts: number) =>
+        Either.getOrThrow(
+          Heartbeat.sign(
+            {
+              endpoint: "https://node.example.org",
+              operatorSpk: Ed25519.publicKey(seed),
+              version: "1",
+              capabilities: 0,
+              zone: "example.org",
+              ts,
+              exp: ts + 3600
+            },
+            seed
+          )
+        )
+      const owner = "_dnsmesh-heartbeat.example.org"
+      const { a, start } = yield* pair()
+      yield* a.publish(owner, wire(now - 100))
+      const b = yield* start
+      const shows = (expected: ReadonlyArray<string>) =>
+        Cluster.eventually(Effect.map(b.values(owner), (held) => held.join() === expected.join()))
+      yield* shows([wire(now - 100)])
+      yield* a.change(owner, wire(now - 100), wire(now))
+      yield* shows([wire(now)])
+      const deletions = Context.get(a.context, Deletions)
+      assert.strictEqual(deletions.size(), 0)
+      yield* Effect.sleep("1100 millis")
+      yield* a.withdraw(owner, wire(now))
+      assert.strictEqual(deletions.size(), 1)
+      yield* shows([])
     })
   )
 })

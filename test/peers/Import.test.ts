@@ -5,8 +5,22 @@ import type { RecordType } from "../../src/dmp/Record.ts"
 import { type Candidate, type Facts, judge } from "../../src/peers/Import.ts"
 import * as Name from "../../src/wire/Name.ts"
 import { valueHash } from "../../src/zone/ValueHash.ts"
-import { accepted, claim, cluster, now, otherSpk, samples, seed, spk } from "../dmp/samples.ts"
+import {
+  accepted,
+  claim,
+  cluster,
+  manifest,
+  now,
+  otherSeed,
+  otherSpk,
+  rotation,
+  samples,
+  seed,
+  spk
+} from "../dmp/samples.ts"
 import * as Claim from "../../src/dmp/Claim.ts"
+import * as Rotation from "../../src/dmp/Rotation.ts"
+import * as SlotManifest from "../../src/dmp/SlotManifest.ts"
 
 const zone = "example.com"
 const facts: Facts = {
@@ -117,6 +131,29 @@ describe("what is taken over from a peer", () => {
     )
     const ended = accepted(Claim.sign({ ...claim, exp: now + 1 }, seed))
     assert.strictEqual(verdict(candidate(homes.claim, ended), { now: now + 1 }), "expired")
+  })
+
+  it("rotations to their signed end and no further, whatever the cap", () => {
+    const until = (exp: number) => accepted(Rotation.sign({ ...rotation, exp }, seed, otherSeed))
+    const lasting = candidate(homes.rotation, until(now + 400 * 86_400), { ttl: 300 * 86_400 })
+    assert.strictEqual(ttlOf(lasting), 300 * 86_400)
+    assert.strictEqual(
+      ttlOf(candidate(homes.rotation, until(now + 90), { ttl: 86_400 })),
+      90,
+      "ends with its signature"
+    )
+    assert.strictEqual(ttlOf({ ...lasting, ttl: 10 ** 12 }), 400 * 86_400)
+    assert.strictEqual(verdict(candidate(homes.rotation, until(now))), "expired")
+  })
+
+  it("slot manifests to their signed end, the clocks' difference granted, and the cap", () => {
+    const until = (exp: number) => accepted(SlotManifest.sign({ ...manifest, exp }, seed))
+    const at = (exp: number, ttl: number) => ttlOf(candidate(homes.manifest, until(exp), { ttl }))
+    assert.strictEqual(at(now + 10 * 86_400, 5 * 86_400), 86_400)
+    assert.strictEqual(at(now + 60, 86_400), 60 + 300)
+    assert.strictEqual(at(now - 299, 86_400), 1)
+    assert.strictEqual(verdict(candidate(homes.manifest, until(now - 300))), "expired")
+    assert.strictEqual(at(now + 86_400, 20), 20)
   })
 
   it("cluster manifests under the pinned key, for as long as they are valid", () => {

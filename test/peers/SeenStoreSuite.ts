@@ -83,4 +83,22 @@ export const suite = <E>(label: string, layer: () => Layer.Layer<SeenStore, E>) 
         )
       }).pipe(Effect.provide(layer()))
     )
+
+    it.scoped("keeps one seed list for each URL, until it is told to forget it", () =>
+      Effect.gen(function* () {
+        const store = yield* SeenStore
+        const list = {
+          url: "https://seeds.example.net/a",
+          text: "a.example\nb.example",
+          fetchedAt: 5
+        }
+        yield* store.saveSeedList(list)
+        yield* store.saveSeedList({ ...list, url: "https://seeds.example.net/b" })
+        yield* store.saveSeedList({ ...list, text: "c.example", fetchedAt: 9 })
+        yield* store.forgetSeedList("https://seeds.example.net/b")
+        assert.deepStrictEqual(yield* store.seedLists, [
+          { ...list, text: "c.example", fetchedAt: 9 }
+        ])
+      }).pipe(Effect.provide(layer()))
+    )
   })

@@ -148,3 +148,37 @@ describe("The operator token's file, when it does not exist", () => {
     )
   )
 })
+
+describe("A list in a file", () => {
+  const allowlist = (environment: Record<string, string>) =>
+    Effect.map(loadConfig(environment), ({ config }) => config.registration.allowlist)
+
+  it.effect("has an item a line, remarks aside, and may be empty", () =>
+    withDirectory((directory, files) =>
+      Effect.gen(function* () {
+        const path = `${directory}/list`
+        const read = allowlist({ DMP_REGISTRATION_ALLOWLIST_FILE: path })
+        yield* files.writeFileString(path, "# ours\nA.test\n\n  b.test # theirs\r\nc.test,d.test\n")
+        assert.deepStrictEqual(yield* read, ["a.test", "b.test", "c.test", "d.test"])
+        yield* files.writeFileString(path, "# nobody\n")
+        assert.deepStrictEqual(yield* read, [])
+      })
+    )
+  )
+
+  it.effect("is a mistake where an item is, beside the variable, and where there is no file", () =>
+    withDirectory((directory, files) =>
+      Effect.gen(function* () {
+        const path = `${directory}/list`
+        const variable = "DMP_REGISTRATION_ALLOWLIST"
+        yield* files.writeFileString(path, "a.test\nwhat is this\n")
+        assert.lengthOf(yield* lines({ [`${variable}_FILE`]: path }), 1)
+        assert.lengthOf(yield* lines({ [`${variable}_FILE`]: path, [variable]: "a.test" }), 1)
+        assert.match(
+          (yield* lines({ [`${variable}_FILE`]: `${directory}/none` }))[0] ?? "",
+          /does not exist, give the path of a file that holds the list/
+        )
+      })
+    )
+  )
+})

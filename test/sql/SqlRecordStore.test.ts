@@ -28,6 +28,29 @@ suite("SQLite on the store thread", () =>
 )
 
 describe("SqlRecordStore", () => {
+  it.scoped("counts from the new stamps after a restart, once rows were stamped anew", () =>
+    Effect.gen(function* () {
+      const path = join(yield* tempDirectory, "dmp.db")
+      const session = <A, E>(body: (store: RecordStore["Type"]) => Effect.Effect<A, E>) =>
+        Effect.provide(Effect.flatMap(RecordStore, body), SqlRecordStore.layerFile(path))
+      yield* TestClock.setTime(now * 1000 + 9_000_000)
+      yield* session((store) =>
+        Effect.zipRight(
+          store.commit([put("a", "1"), put("b", "1")]),
+          store.commit([remove("a", "1")])
+        )
+      )
+      yield* TestClock.setTime(now * 1000)
+      yield* session((store) =>
+        Effect.zipRight(
+          store.restamp(now * 1000 + 60_000, 9),
+          store.restamp(now * 1000 + 60_001, 9)
+        )
+      )
+      assert.strictEqual(yield* session(({ newest }) => newest), now * 1000 + 60_001)
+    })
+  )
+
   it.scoped("never repeats a stored_ts over a restart with a clock set back", () =>
     Effect.gen(function* () {
       const path = join(yield* tempDirectory, "dmp.db")

@@ -168,6 +168,41 @@ export const suite = <E>(label: string, layer: () => Layer.Layer<RecordStore, E>
     )
 
     holds(
+      "stamps later rows anew in steps, in their order, and goes on from there",
+      Effect.gen(function* () {
+        const store = yield* RecordStore
+        yield* store.commit([put("early", "1")])
+        yield* TestClock.setTime(now * 1000 + 9_000_000)
+        yield* store.commit([put("c", "1")])
+        yield* store.commit([put("b", "1"), put("a", "1")])
+        yield* TestClock.setTime(now * 1000)
+        assert.strictEqual(yield* store.newest, now * 1000 + 9_000_001)
+        assert.strictEqual(yield* store.restamp(now * 1000 + 500, 2), 2)
+        // Not before all are: a commit between two steps is still the latest of all.
+        assert.strictEqual(yield* store.newest, now * 1000 + 9_000_001)
+        yield* store.commit([put("between", "1")])
+        assert.strictEqual(yield* store.restamp(now * 1000 + 501, 9), 2)
+        assert.strictEqual(yield* store.restamp(now * 1000 + 502, 9), 0)
+        assert.strictEqual(yield* store.newest, now * 1000 + 502)
+        yield* store.commit([put("after", "1")])
+        const digest = yield* store.digest(start, 100, now)
+        assert.deepStrictEqual(
+          digest.map(({ owner, storedTs }) => [owner, storedTs - now * 1000]),
+          [
+            ["early", 0],
+            ["a", 500],
+            ["c", 500],
+            ["b", 501],
+            ["between", 501],
+            ["after", 503]
+          ]
+        )
+        assert.strictEqual(yield* store.restamp(now * 1000 + 5000, 9), 0)
+        assert.strictEqual(yield* store.newest, now * 1000 + 503)
+      })
+    )
+
+    holds(
       "does not give out the stored_ts of a row that went",
       Effect.gen(function* () {
         const store = yield* RecordStore

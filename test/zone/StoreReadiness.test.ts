@@ -13,6 +13,8 @@ const watching = (probe: Effect.Effect<void, StoreError>) =>
         sweep: () => Effect.succeed(0),
         digest: () => Effect.succeed([]),
         rowsAt: () => Effect.succeed([]),
+        newest: Effect.succeed(0),
+        restamp: () => Effect.succeed(0),
         serialMark: Effect.succeed(undefined),
         markSerial: () => Effect.void,
         probe,

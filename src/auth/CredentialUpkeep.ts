@@ -1,0 +1,48 @@
+/**
+ * Forgets credentials that have been over for as long as an operator may still ask about them,
+ * and audit lines past their time. Whose a subject is does not depend on them: that is kept by
+ * itself.
+ */
+import { Clock, Effect } from "effect"
+import type { Task } from "../runtime/Upkeep.ts"
+import { TokensChanged } from "./Credentials.ts"
+import { RegistrationConfig } from "./RegistrationConfig.ts"
+import { TokenStore } from "./TokenStore.ts"
+import { TsigKeyStore } from "./TsigKeyStore.ts"
+
+/** Rows of one step. */
+const batch = 500
+const day = 86_400
+
+/** The tasks over this node's credential stores. */
+export const tasks = Effect.gen(function* () {
+  const { auditDays, auditRows, credentialDays } = yield* RegistrationConfig
+  const changed = yield* TokensChanged
+  const keys = yield* TsigKeyStore
+  const tokens = yield* TokenStore
+  const seconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / 1000))
+  return [
+    {
+      name: "tokens",
+      every: "10 minutes",
+      step: Effect.gen(function* () {
+        const count = yield* tokens.purgeTokens((yield* seconds) - credentialDays * day, batch)
+        // This process's own deletions do not show in the store's revision.
+        if (count > 0) yield* changed
+        return count
+      })
+    },
+    {
+      name: "tsig-keys",
+      every: "10 minutes",
+      step: Effect.flatMap(seconds, (now) => keys.purge(now, credentialDays * day, batch))
+    },
+    {
+      name: "audit",
+      every: "1 minute",
+      step: Effect.flatMap(seconds, (now) =>
+        tokens.pruneAudit(now - auditDays * day, auditRows, batch)
+      )
+    }
+  ] satisfies ReadonlyArray<Task>
+})
