@@ -169,13 +169,21 @@ const make = (sql: SqlClient.SqlClient) =>
       )
   })
 
+/** Whether anything is to change: the reference's layout, or the table of ours that is missing. */
+const isDue = (sql: SqlClient.SqlClient) =>
+  Effect.zipWith(
+    PreMigration.isStamped(sql, version),
+    sql`SELECT 1 FROM sqlite_schema WHERE name = 'dnsmesh_key_pins'`,
+    (stamped, ours) => !stamped || ours.length === 0
+  )
+
 /** Creates the table where it is missing in what `SqlClient` has open at `path`. */
 export const layer = (path: string): Layer.Layer<SeenStore, OpenError, SqlClient.SqlClient> =>
   Layer.effect(
     SeenStore,
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
-      yield* PreMigration.keepUnlessStamped(sql, version)
+      yield* Effect.whenEffect(PreMigration.keep(sql, version), isDue(sql))
       yield* transaction(sql, (run) =>
         Effect.forEach(schema, (statement) => run(statement), { discard: true })
       )
