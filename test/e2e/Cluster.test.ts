@@ -20,9 +20,20 @@ const lacks = (node: Parameters<typeof C.valuesAt>[0], owner: string, value: str
 describe("a cluster of three processes", () => {
   it.scopedLive("has everywhere what was published or deleted anywhere", () =>
     Effect.gen(function* () {
-      const nodes = yield* Effect.forEach(yield* C.members(["a", "b", "c"]), C.run, {
-        concurrency: "unbounded"
+      // No round comes of itself within this test: what arrives was pushed at once.
+      const all = yield* C.members(["a", "b", "c"], {
+        env: () => ({ DMP_SYNC_INTERVAL: "3600" })
       })
+      const nodes = yield* Effect.forEach(all, C.run, { concurrency: "unbounded" })
+      // Also whoever started before the others has found them, for they have said that they are there.
+      for (const member of all)
+        yield* C.until(
+          Effect.map(
+            C.status(member),
+            ({ peers }) => peers.length === 2 && peers.every(({ state }) => state === "in-sync")
+          ),
+          15_000
+        )
       for (const [at, node] of nodes.entries()) {
         const owner = `from-${at}.${C.zone}`
         assert.strictEqual((yield* publish(node, owner, "v=1", 300, C.operatorToken)).status, 201)
