@@ -6,6 +6,7 @@
 import { Clock, Effect, FiberMap, Layer, Queue, Random, Schedule, Stream } from "effect"
 import type { StoreError } from "../zone/RecordStore.ts"
 import { type DialogueError, make as makeDialogue } from "./PeerDialogue.ts"
+import { sender } from "./Hints.ts"
 import { PeerList } from "./PeerList.ts"
 import type { Peer } from "./Peer.ts"
 import * as PeerRound from "./PeerRound.ts"
@@ -45,10 +46,20 @@ export const layer = Layer.scopedDiscard(
         return jitter * Math.min(backedOff, Math.max(interval, longestPause))
       })
 
+    /** Whoever found this node away must not wait for its next turn to find it back. */
+    const greet = (state: PeerState) =>
+      Effect.ignore(makeDialogue(requests, state.peer).hint(sender(config)))
+
     const once = (state: PeerState) =>
       round(makeDialogue(requests, state.peer), state).pipe(
         Effect.matchCauseEffect({
-          onSuccess: ({ caughtUp }) => succeeded(state, caughtUp),
+          onSuccess: ({ caughtUp }) =>
+            Effect.gen(function* () {
+              const isNews = state.caughtUpAt === 0 || state.failures > 0
+              yield* succeeded(state, caughtUp)
+              if (isNews && caughtUp && state.extensions.has("hint")) yield* greet(state)
+              return caughtUp
+            }),
           onFailure: (cause) =>
             Effect.zipRight(
               failed(state, cause._tag === "Fail" ? messageOf(cause.error) : "a defect"),

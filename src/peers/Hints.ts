@@ -7,7 +7,7 @@ import { ChangeFeed } from "../zone/ChangeFeed.ts"
 import { Importer } from "./Importer.ts"
 import { make as makeDialogue } from "./PeerDialogue.ts"
 import type { Peer } from "./Peer.ts"
-import { isInCluster, PeersConfig } from "./PeersConfig.ts"
+import { isInCluster, PeersConfig, type PeersConfigShape } from "./PeersConfig.ts"
 import { PeerStates } from "./PeerState.ts"
 import * as SyncMetrics from "./SyncMetrics.ts"
 import { SyncRequests } from "./SyncRequests.ts"
@@ -17,6 +17,15 @@ const gather = Duration.millis(30)
 /** What came from a peer is no news to most; only those it could not reach need to hear. */
 const relayGather = Duration.millis(500)
 
+/** Who this node is to those it tells. */
+export const sender = ({ nodeId, selfEndpoint }: PeersConfigShape) => ({
+  ...Option.match(nodeId, { onNone: () => ({}), onSome: (id) => ({ node_id: id }) }),
+  ...Option.match(selfEndpoint, {
+    onNone: () => ({}),
+    onSome: ({ href }) => ({ endpoint: href })
+  })
+})
+
 export const layer = Layer.scopedDiscard(
   Effect.gen(function* () {
     const config = yield* PeersConfig
@@ -25,13 +34,7 @@ export const layer = Layer.scopedDiscard(
     const requests = yield* SyncRequests
     const states = yield* PeerStates
     if (!isInCluster(config)) return
-    const from = {
-      ...Option.match(config.nodeId, { onNone: () => ({}), onSome: (id) => ({ node_id: id }) }),
-      ...Option.match(config.selfEndpoint, {
-        onNone: () => ({}),
-        onSome: ({ href }) => ({ endpoint: href })
-      })
-    }
+    const from = sender(config)
     const written = yield* Queue.sliding<void>(1)
     const relayed = yield* Queue.sliding<void>(1)
     yield* feed.subscribe(({ cause, changes }) => {

@@ -3,6 +3,7 @@
  * manifest, and now and then all it has. Ends when there is nothing left to learn.
  */
 import { Clock, Effect, Option, Stream } from "effect"
+import { thriftily } from "../runtime/Garbage.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
 import { Limits } from "../zone/Limits.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
@@ -182,6 +183,6 @@ export const make = Effect.gen(function* () {
         state.reconciledAt = now
       }
       return { caughtUp }
-    })
+    }).pipe(thriftily)
   return round
 })
