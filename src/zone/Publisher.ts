@@ -15,6 +15,8 @@ import type { Applied, PublishError, WriteRequest } from "./WriteRequest.ts"
 
 /** Requests decided in one transaction at most. */
 const groupSize = 1024
+/** Writers answered in one turn of the event loop: an answer takes some 50 µs, and queries wait. */
+const answersPerTurn = 16
 
 const commitSeconds = Metric.histogram(
   "dmp_store_commit_seconds",
@@ -82,6 +84,18 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
         setImmediate(() => runFork(commitGroup))
       }
 
+      const answers: Array<() => void> = []
+      const answerSome = (): void => {
+        for (const answer of answers.splice(0, answersPerTurn)) answer()
+        if (answers.length > 0) setImmediate(answerSome)
+        else if (!busy) onIdle?.()
+      }
+      const answerAll = (more: ReadonlyArray<() => void>): void => {
+        const underWay = answers.length > 0
+        answers.push(...more)
+        if (!underWay) answerSome()
+      }
+
       const decide = (group: ReadonlyArray<Waiting>, now: number): Decided => {
         const draft = new Draft(zone, now, shares)
         const rows: Array<RowChange> = []
@@ -107,9 +121,14 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
       const commit = (group: ReadonlyArray<Waiting>): Effect.Effect<void> => {
         const now = Math.floor(clock.unsafeCurrentTimeMillis() / 1000)
         const { admitted, rows } = decide(group, now)
-        const answer = (committed: Exit.Exit<void, StoreError>): void => {
-          for (const { applied, entry } of admitted) entry.resume(Exit.as(committed, applied))
-        }
+        const answer = (committed: Exit.Exit<void, StoreError>): void =>
+          answerAll(
+            admitted.map(
+              ({ applied, entry }) =>
+                () =>
+                  entry.resume(Exit.as(committed, applied))
+            )
+          )
         if (rows.length === 0) return Effect.sync(() => answer(Exit.void))
         const began = clock.unsafeCurrentTimeNanos()
         return Effect.matchCauseEffect(store.commit(rows), {
@@ -141,7 +160,7 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
           Effect.sync(() => {
             busy = false
             if (waiting.length > 0) gather()
-            else onIdle?.()
+            else if (answers.length === 0) onIdle?.()
           })
         ),
         Effect.uninterruptible
@@ -151,7 +170,7 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
       yield* Effect.addFinalizer(() =>
         Effect.async<void>((resume) => {
           open = false
-          if (!busy) return resume(Effect.void)
+          if (!busy && answers.length === 0) return resume(Effect.void)
           onIdle = () => resume(Effect.void)
         })
       )
