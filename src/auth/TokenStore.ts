@@ -26,6 +26,15 @@ export type ClaimOutcome =
     }
   | { readonly _tag: "Refused"; readonly reason: Refusal }
 
+/** Times are inclusive. */
+export interface AuditFilter {
+  readonly event?: string
+  readonly subject?: Subject
+  readonly since?: number
+  readonly until?: number
+  readonly limit: number
+}
+
 export interface TokenStoreShape {
   /** Another number than before once another process has written. Cheap. */
   readonly revision: Effect.Effect<number, StoreError>
@@ -69,10 +78,7 @@ export interface TokenStoreShape {
   /** Removes what is older than `before`, then the oldest beyond `maxRows`; yields how many. */
   readonly pruneAudit: (before: number, maxRows: number) => Effect.Effect<number, StoreError>
   /** Newest first. */
-  readonly tailAudit: (filter: {
-    readonly event?: string
-    readonly limit: number
-  }) => Effect.Effect<ReadonlyArray<AuditRow>, StoreError>
+  readonly tailAudit: (filter: AuditFilter) => Effect.Effect<ReadonlyArray<AuditRow>, StoreError>
 }
 
 export class TokenStore extends Context.Tag("dnsmesh/auth/TokenStore")<

@@ -113,7 +113,9 @@ export const make = <E extends Exchange>(
         return exchange.done()
       }
       const buckets = kernel.proven ? proven : anyone
-      const allowed = buckets[transport].allow(limiterKey(address)) || exempt(address)
+      const key = limiterKey(address)
+      const allowed = buckets[transport].allow(key) || exempt(address)
+      exchange.charged?.(exempt(address) ? undefined : buckets[transport].standing(key))
       if (allowed && isSlow(verdict, kernel.reader.type)) return handOver(message, exchange)
       if (allowed) answer(message, verdict, exchange)
       else limit(message, verdict, exchange)

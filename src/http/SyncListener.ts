@@ -9,6 +9,7 @@ import { PeersConfig } from "../peers/PeersConfig.ts"
 import { peerOf } from "./ClientAddress.ts"
 import * as Dispatch from "./Dispatch.ts"
 import { listen } from "./Listen.ts"
+import { RateLimitFields } from "./RateLimitFields.ts"
 import * as Refusal from "./Refusal.ts"
 import { type Reply, write } from "./Reply.ts"
 import * as RequestBody from "./RequestBody.ts"
@@ -38,7 +39,8 @@ export class SyncListener extends Context.Tag("dnsmesh/http/SyncListener")<
         const id = crypto.randomUUID()
         request.on("error", () => {})
         response.on("error", () => {})
-        const answer = (reply: Reply) => write(request, response, id, reply)
+        const limits = new RateLimitFields()
+        const answer = (reply: Reply) => write(request, response, id, reply, limits)
         const refuse = (refusal: Refusal.Refusal) => answer(Refusal.reply(refusal, id))
         const [path = "/", query = ""] = (request.url ?? "/").split(/(?=\?)/, 2)
         const target = dispatch(request.method ?? "", path)
@@ -53,6 +55,7 @@ export class SyncListener extends Context.Tag("dnsmesh/http/SyncListener")<
               path,
               query,
               client: peerOf(request.socket.remoteAddress),
+              limits,
               id,
               body: (cap) => RequestBody.read(request, response, { cap, patience })
             })

@@ -11,6 +11,7 @@ import {
   Stream
 } from "effect"
 import { connect, type Socket } from "node:net"
+import { Account } from "../../src/auth/Account.ts"
 import { AuthConfig, type AuthConfigShape } from "../../src/auth/AuthConfig.ts"
 import { Registration } from "../../src/auth/Registration.ts"
 import { RegistrationConfig } from "../../src/auth/RegistrationConfig.ts"
@@ -41,6 +42,7 @@ export interface Options {
   readonly auth?: Partial<AuthConfigShape>
   readonly limits?: Partial<LimitsShape>
   readonly tokens?: Layer.Layer<TokenAuth>
+  readonly account?: Layer.Layer<Account>
   readonly registration?: Layer.Layer<Registration>
   readonly policy?: Layer.Layer<ContentPolicy>
   /** Seconds. */
@@ -116,6 +118,7 @@ export const start = (options: Options = {}): Effect.Effect<TestNode, never, Sco
         options.policy ?? ContentPolicy.layerAcceptAll,
         options.tokens ?? TokenAuth.layerRefuseAll,
         options.registration ?? Registration.layerDisabled,
+        options.account ?? Account.layerAbsent,
         RegistrationConfig.layer,
         UpdateConfig.layer,
         PeersConfig.layer,
