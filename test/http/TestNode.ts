@@ -27,6 +27,7 @@ import { HttpListeners } from "../../src/http/HttpListeners.ts"
 import { HttpServer } from "../../src/http/HttpServer.ts"
 import { LifecycleConfig } from "../../src/runtime/LifecycleConfig.ts"
 import { Readiness } from "../../src/runtime/Readiness.ts"
+import { TopTalkers } from "../../src/runtime/TopTalkers.ts"
 import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
 import { ChangeFeed } from "../../src/zone/ChangeFeed.ts"
 import { ContentPolicy } from "../../src/zone/ContentPolicy.ts"
@@ -129,6 +130,7 @@ export const start = (options: Options = {}): Effect.Effect<TestNode, never, Sco
         Layer.mock(SyncServer, {}),
         Limits.layer(options.limits),
         Readiness.layer,
+        TopTalkers.layer,
         Layer.succeed(HttpConfig, { ...httpDefaults, ...options.http }),
         Layer.succeed(AuthConfig, { ...authDefaults, ...options.auth }),
         Layer.succeed(LifecycleConfig, { shutdownTimeout: options.shutdownTimeout ?? 2 }),

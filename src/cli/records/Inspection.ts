@@ -169,8 +169,7 @@ export class Inspection {
 
   #trouble(level: Trouble["level"], code: string, name: string, remedy: string): void {
     const held = this.#found.get(code)
-    if (held === undefined)
-      this.#found.set(code, { code, level, count: 1, names: [name], remedy })
+    if (held === undefined) this.#found.set(code, { code, level, count: 1, names: [name], remedy })
     else {
       held.count++
       if (held.names.length < named && held.names.at(-1) !== name) held.names.push(name)
