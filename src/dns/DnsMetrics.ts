@@ -1,5 +1,6 @@
 /** What the DNS door counts. Every series exists from the start, so that a quiet node has rates too. */
 import { Metric, MetricBoundaries, MetricLabel } from "effect"
+import * as Metrics from "../runtime/Metrics.ts"
 import type { Transport } from "./Exchange.ts"
 
 const outcomes = [
@@ -100,10 +101,11 @@ const types = [
   "other"
 ] as const
 const codes = [1, 2, 5, 6, 12, 15, 16, 28, 33, 43, 48, 64, 65, 257, 255, 252, 251]
-/** By the number of the type; whatever is not there is the last of `types`. */
-const typeAt = new Map(codes.map((code, at) => [code, at]))
 const updateAt = types.indexOf("UPDATE")
 const otherAt = types.length - 1
+/** Places in `types` by the number of the type; those beyond are the last of `types`. */
+const typeAt = new Uint8Array(Math.max(...codes) + 1).fill(otherAt)
+for (const [at, code] of codes.entries()) typeAt[code] = at
 /** As IANA numbers them: 1 is IPv4, 2 is IPv6. */
 const addressFamilies = ["1", "2"] as const
 
@@ -134,6 +136,18 @@ families.set("dmp_dns_requests_total", (value, by = 1) => {
 })
 const protoAt: Readonly<Record<Transport, number>> = { udp: 0, tcp: 1, tls: 2, https: 3 }
 
+// An update of a metric costs as much as finding the answer: what comes with every message is
+// counted here, and added when somebody reads.
+const unsettled = new Float64Array(requestSeries.length)
+Metrics.beforeReading(() => {
+  for (const [at, count] of unsettled.entries()) {
+    const labels = requestSeries[at]
+    if (count === 0 || labels === undefined) continue
+    unsettled[at] = 0
+    requests.unsafeUpdate(count, labels)
+  }
+})
+
 /** `type` is the number asked for; none of a message that could not be read, `update` of an UPDATE. */
 export const countRequest = (
   transport: Transport,
@@ -141,10 +155,9 @@ export const countRequest = (
   type: number | "update" | undefined
 ): void => {
   const family = address.includes(":") ? 1 : 0
-  const at =
-    type === undefined ? otherAt : type === "update" ? updateAt : (typeAt.get(type) ?? otherAt)
-  const labels = requestSeries[(protoAt[transport] * 2 + family) * types.length + at]
-  if (labels !== undefined) requests.unsafeUpdate(1, labels)
+  const at = type === undefined ? otherAt : type === "update" ? updateAt : (typeAt[type] ?? otherAt)
+  const place = (protoAt[transport] * 2 + family) * types.length + at
+  unsettled[place] = (unsettled[place] ?? 0) + 1
 }
 
 interface Distribution {

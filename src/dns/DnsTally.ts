@@ -2,8 +2,9 @@
  * What one thread has counted since it last said so, to be added to the counts of another:
  * `/metrics` shows one family however many threads answer.
  */
-import { Metric, MetricKeyType, MetricState } from "effect"
+import { MetricKeyType, MetricState } from "effect"
 import * as DnsMetrics from "./DnsMetrics.ts"
+import * as Metrics from "../runtime/Metrics.ts"
 import type { TopTalkersShape } from "../runtime/TopTalkers.ts"
 
 /** Addresses whose refusals are told apart between two tallies. */
@@ -66,7 +67,7 @@ export const taker = (clients: Clients): (() => Tally) => {
   return () => {
     const counts: Array<readonly [string, string, number]> = []
     const distributions: Array<readonly [string, Distribution]> = []
-    for (const { metricKey, metricState } of Metric.unsafeSnapshot()) {
+    for (const { metricKey, metricState } of Metrics.snapshot()) {
       const { name } = metricKey
       if (!name.startsWith("dmp_dns_")) continue
       const value = metricKey.tags.map((tag) => tag.value).join(" ")

@@ -27,14 +27,12 @@ export const layer = HttpApiBuilder.group(ServedApi, "operations", (handlers) =>
 
     const talkers = yield* TopTalkers
     const standingOut = () => ({
-      refused: talkers
-        .top(shown)
-        .map(({ lastAt, limit, network, refusals }) => ({
-          network,
-          limit,
-          refusals,
-          last_at: lastAt
-        })),
+      refused: talkers.top(shown).map(({ lastAt, limit, network, refusals }) => ({
+        network,
+        limit,
+        refusals,
+        last_at: lastAt
+      })),
       asking: talkers
         .busiest(shown)
         .map(({ lastAt, network, queries }) => ({ network, queries, last_at: lastAt }))

@@ -9,8 +9,8 @@ import type { Standing } from "../runtime/RateLimiter.ts"
 export type LimitName = "client" | "token" | "registration" | "sync" | "dns" | "login" | "legacy"
 
 export class RateLimitFields {
-  #names: Array<LimitName> = []
-  #standings: Array<Standing> = []
+  readonly #names: Array<LimitName> = []
+  readonly #standings: Array<Standing> = []
 
   /** The latest standing of a limit is the one that counts; none means that it does not bind. */
   tell(name: LimitName, standing: Standing | undefined): void {
@@ -28,10 +28,12 @@ export class RateLimitFields {
     if (this.#names.length === 0) return
     let policy = ""
     let limit = ""
-    for (const [at, { quota, remaining, reset, window }] of this.#standings.entries()) {
+    for (let at = 0; at < this.#names.length; at++) {
+      const standing = this.#standings[at]
+      if (standing === undefined) continue
       const item = `${at === 0 ? "" : ", "}"${this.#names[at]}"`
-      policy += `${item};q=${quota};w=${window}`
-      limit += `${item};r=${remaining};t=${reset}`
+      policy += `${item};q=${standing.quota};w=${standing.window}`
+      limit += `${item};r=${standing.remaining};t=${standing.reset}`
     }
     headers["RateLimit-Policy"] = policy
     headers["RateLimit"] = limit

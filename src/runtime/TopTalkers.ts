@@ -111,14 +111,12 @@ const over = (now: () => number): TopTalkersShape => {
     refused: (limit, address, times = 1) => refusals.add(limit, address, times),
     asked: (address, times) => queries.add("dns", address, times),
     top: (count) =>
-      refusals
-        .top(count)
-        .map(({ count, kind, lastAt, network }) => ({
-          network,
-          limit: kind,
-          refusals: count,
-          lastAt
-        })),
+      refusals.top(count).map(({ count, kind, lastAt, network }) => ({
+        network,
+        limit: kind,
+        refusals: count,
+        lastAt
+      })),
     busiest: (count) =>
       queries.top(count).map(({ count, lastAt, network }) => ({ network, queries: count, lastAt }))
   }

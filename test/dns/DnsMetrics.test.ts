@@ -1,11 +1,11 @@
 /** What is counted of DNS messages, on one thread and told by one to another. */
 import { assert, describe, it } from "@effect/vitest"
-import { Metric } from "effect"
 import * as DnsMetrics from "../../src/dns/DnsMetrics.ts"
 import * as DnsTally from "../../src/dns/DnsTally.ts"
+import * as Metrics from "../../src/runtime/Metrics.ts"
 import { format } from "../../src/runtime/Prometheus.ts"
 
-const page = () => format(Metric.unsafeSnapshot(), ["dmp_dns_"])
+const page = () => format(Metrics.snapshot(), ["dmp_dns_"])
 const sample = (series: string) =>
   Number(new RegExp(`^${series.replace(/[{}]/g, "\\$&")} (.+)$`, "m").exec(page())?.[1])
 
