@@ -1,6 +1,7 @@
 /** The node as one layer graph: the only file that chooses implementations. */
 import { dirname } from "node:path"
 import { Effect, Layer, Option } from "effect"
+import { Account } from "./auth/Account.ts"
 import * as Audit from "./auth/Audit.ts"
 import { AuthConfig } from "./auth/AuthConfig.ts"
 import { Challenges } from "./auth/Challenges.ts"
@@ -114,12 +115,13 @@ const tokensChanged = Layer.effect(
 const users = Layer.unwrapEffect(
   Effect.map(AuthConfig, ({ mode }) =>
     mode === "multi-tenant"
-      ? Layer.mergeAll(Tokens.layer, Registration.layer, tokensChanged).pipe(
+      ? Layer.mergeAll(Tokens.layer, Registration.layer, Account.layer, tokensChanged).pipe(
           Layer.provide([Audit.Audit.layer, Challenges.layer, TokenCache.layer, tsigKeys])
         )
       : Layer.mergeAll(
           TokenAuth.layerRefuseAll,
           Registration.layerDisabled,
+          Account.layerAbsent,
           Layer.succeed(TokensChanged, Effect.void)
         )
   )

@@ -132,10 +132,16 @@ const make = (): TokenStoreShape => {
         )
         return size - state.audit.length
       }),
-    tailAudit: ({ event, limit }) =>
+    tailAudit: ({ event, limit, since, subject, until }) =>
       Effect.sync(() =>
         state.audit
-          .filter((row) => event === undefined || row.event === event)
+          .filter(
+            (row) =>
+              (event === undefined || row.event === event) &&
+              (subject === undefined || row.subject === subject) &&
+              row.ts >= (since ?? -Infinity) &&
+              row.ts <= (until ?? Infinity)
+          )
           .slice(-limit)
           .reverse()
       )

@@ -3,7 +3,7 @@
  * shape in full is for the operator, and so is every name outside the served zones, where
  * this node has no say.
  */
-import { isWithin } from "../wire/Name.ts"
+import { isWithin, withoutTrailingDots } from "../wire/Name.ts"
 import * as Subject from "./Subject.ts"
 
 /** What a token must show to write an owner-exclusive name. */
@@ -44,11 +44,8 @@ const pool = (shape: "slot" | "chunk" | "claim"): NameClass => ({ _tag: "Pool", 
  * Lower case without trailing dots, the spelling `classify` wants. Only ASCII letters change:
  * what merely folds to one of them stays foreign.
  */
-export const canonical = (name: string): string => {
-  let end = name.length
-  while (end > 0 && name.charCodeAt(end - 1) === 0x2e) end--
-  return name.slice(0, end).replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
-}
+export const canonical = (name: string): string =>
+  withoutTrailingDots(name).replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 
 /** Classifies a canonical name. No served zone at all means that every zone is served. */
 export const classify = (name: string, servedZones: ReadonlyArray<string>): NameClass => {

@@ -3,8 +3,10 @@
  * store; a node without one refuses every token. A grant never reaches past its token's scope.
  */
 import { Context, Data, Effect, Layer } from "effect"
+import type { Standing } from "../runtime/RateLimiter.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
 import type { WriteGrant } from "../zone/WriteGrant.ts"
+import type { TokenRow } from "./TokenRow.ts"
 
 export type TokenOperation = "publish" | "delete"
 
@@ -14,9 +16,25 @@ export type Denial =
   /** The token lives, but not for this owner or operation: 403. `reason` is shown to the client. */
   | { readonly _tag: "Forbidden"; readonly reason: string }
   /** The token's own bucket is empty: 429. `retryAfter` in whole seconds, at least 1. */
-  | { readonly _tag: "Throttled"; readonly retryAfter: number }
+  | {
+      readonly _tag: "Throttled"
+      readonly retryAfter: number
+      readonly limit: Standing | undefined
+    }
 
 export class TokenDenied extends Data.TaggedError("TokenDenied")<{ readonly denial: Denial }> {}
+
+/** A write let in, and what its token's own bucket has left; nothing where it has no limit. */
+export interface Authorized {
+  readonly grant: WriteGrant
+  readonly limit: Standing | undefined
+}
+
+/** Whose token it is. */
+export interface Identified {
+  readonly row: TokenRow
+  readonly limit: Standing | undefined
+}
 
 export class TokenAuth extends Context.Tag("dnsmesh/auth/TokenAuth")<
   TokenAuth,
@@ -31,11 +49,17 @@ export class TokenAuth extends Context.Tag("dnsmesh/auth/TokenAuth")<
       operation: TokenOperation,
       owner: string,
       remote: string
-    ) => Effect.Effect<WriteGrant, TokenDenied | StoreError>
+    ) => Effect.Effect<Authorized, TokenDenied | StoreError>
+    /** The living token `token` is; asking spends nothing of it. */
+    readonly identify: (
+      token: string,
+      remote: string
+    ) => Effect.Effect<Identified, TokenDenied | StoreError>
   }
 >() {
   /** No token store: every user token is unknown. */
   static readonly layerRefuseAll = Layer.succeed(TokenAuth, {
-    authorize: () => Effect.fail(new TokenDenied({ denial: { _tag: "Unauthorized" } }))
+    authorize: () => Effect.fail(new TokenDenied({ denial: { _tag: "Unauthorized" } })),
+    identify: () => Effect.fail(new TokenDenied({ denial: { _tag: "Unauthorized" } }))
   })
 }

@@ -26,6 +26,15 @@ export type ClaimOutcome =
     }
   | { readonly _tag: "Refused"; readonly reason: Refusal }
 
+/** Times are inclusive. */
+export interface AuditFilter {
+  readonly event?: string
+  readonly subject?: Subject
+  readonly since?: number
+  readonly until?: number
+  readonly limit: number
+}
+
 export interface TokenStoreShape {
   /** Another number than before once another process has written. Cheap. */
   readonly revision: Effect.Effect<number, StoreError>
@@ -79,10 +88,7 @@ export interface TokenStoreShape {
     limit: number
   ) => Effect.Effect<number, StoreError>
   /** Newest first. */
-  readonly tailAudit: (filter: {
-    readonly event?: string
-    readonly limit: number
-  }) => Effect.Effect<ReadonlyArray<AuditRow>, StoreError>
+  readonly tailAudit: (filter: AuditFilter) => Effect.Effect<ReadonlyArray<AuditRow>, StoreError>
 }
 
 export class TokenStore extends Context.Tag("dnsmesh/auth/TokenStore")<

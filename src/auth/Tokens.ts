@@ -108,37 +108,57 @@ export const layer = Layer.effect(
     const clock = yield* Effect.clock
     yield* AuthMetrics.register
 
+    const recorder =
+      (tokenHash: string, remote: string) => (event: AuditEvent, detail: string, row?: TokenRow) =>
+        audit.record({
+          event,
+          holder: row === undefined ? null : { tokenHash, subject: row.subject },
+          remote,
+          detail
+        })
+
+    /** What is kept of `token`, with its hash; nothing for what no token of ours looks like. */
+    const find = (token: string) => {
+      const tokenHash = TokenFormat.hash(token)
+      const wellFormed = TokenFormat.isWellFormed(token)
+      return { tokenHash, wellFormed, held: wellFormed ? cache.find(tokenHash) : undefined }
+    }
+
+    /** `found` if it opens anything; counts and records when it does not. */
+    const living = (found: ReturnType<typeof find>, record: ReturnType<typeof recorder>) => {
+      const { held, wellFormed } = found
+      if (!wellFormed) AuthMetrics.countFailure("malformed")
+      else if (held === undefined) {
+        AuthMetrics.countFailure("unknown")
+        record("rejected", "no such token")
+      } else if (!isLive(held.row, Math.floor(clock.unsafeCurrentTimeMillis() / 1000))) {
+        AuthMetrics.countFailure(held.row.revokedAt === null ? "expired" : "revoked")
+        record("rejected", "token expired or revoked")
+      } else return held
+      return undefined
+    }
+
     return {
+      identify: (token, remote) =>
+        Effect.suspend(() => {
+          const found = find(token)
+          const held = living(found, recorder(found.tokenHash, remote))
+          if (held === undefined) return unauthorized
+          return Effect.succeed({ row: held.row, limit: held.bucket.standing("") })
+        }),
       authorize: (token, operation, owner, remote) =>
         Effect.suspend(() => {
           const name = NameClass.canonical(owner)
-          const wellFormed = TokenFormat.isWellFormed(token)
-          const tokenHash = TokenFormat.hash(token)
-          const held = wellFormed ? cache.find(tokenHash) : undefined
-          const verdict = decide(held?.row ?? nobody, operation, NameClass.classify(name, zones))
-          const record = (event: AuditEvent, detail: string, row?: TokenRow) =>
-            audit.record({
-              event,
-              holder: row === undefined ? null : { tokenHash, subject: row.subject },
-              remote,
-              detail
-            })
-
-          if (!wellFormed) {
-            AuthMetrics.countFailure("malformed")
-            return unauthorized
-          }
-          if (held === undefined) {
-            AuthMetrics.countFailure("unknown")
-            record("rejected", "no such token")
-            return unauthorized
-          }
+          const found = find(token)
+          const verdict = decide(
+            found.held?.row ?? nobody,
+            operation,
+            NameClass.classify(name, zones)
+          )
+          const record = recorder(found.tokenHash, remote)
+          const held = living(found, record)
+          if (held === undefined) return unauthorized
           const { bucket, row } = held
-          if (!isLive(row, Math.floor(clock.unsafeCurrentTimeMillis() / 1000))) {
-            AuthMetrics.countFailure(row.revokedAt === null ? "expired" : "revoked")
-            record("rejected", "token expired or revoked")
-            return unauthorized
-          }
           if (verdict._tag === "Refused") {
             AuthMetrics.countFailure(verdict.failure)
             record("rejected", verdict.detail, verdict.named ? row : undefined)
@@ -149,10 +169,17 @@ export const layer = Layer.effect(
           if (!bucket.allow("")) {
             AuthMetrics.throttled.unsafeUpdate(1, [])
             record("throttled", detail, shown)
-            return denied({ _tag: "Throttled", retryAfter: bucket.retryAfter("") })
+            return denied({
+              _tag: "Throttled",
+              retryAfter: bucket.retryAfter(""),
+              limit: bucket.standing("")
+            })
           }
           record("used", detail, shown)
-          return Effect.succeed(grantOf(operation, name, row, verdict.shared))
+          return Effect.succeed({
+            grant: grantOf(operation, name, row, verdict.shared),
+            limit: bucket.standing("")
+          })
         })
     }
   })

@@ -6,14 +6,18 @@ import * as Lifetime from "../runtime/Lifetime.ts"
 import { type AdminFailure, failed, usage } from "./AdminFailure.ts"
 
 /** The value of `--expires` in seconds, if it was given. */
-export const expiresOption = (
+export const expiresOption = (text: Option.Option<string>) => durationOption("expires", text)
+
+/** The value of an option that takes a duration, in seconds, if it was given. */
+export const durationOption = (
+  option: string,
   text: Option.Option<string>
 ): Effect.Effect<Option.Option<number>, AdminFailure> =>
   Option.match(text, {
     onNone: () => Effect.succeedNone,
     onSome: (given) =>
       Effect.asSome(
-        Effect.mapError(Lifetime.parse(given), (problem) => usage(`error: --expires: ${problem}`))
+        Effect.mapError(Lifetime.parse(given), (problem) => usage(`error: --${option}: ${problem}`))
       )
   })
 

@@ -10,6 +10,7 @@ import { Effect, Option } from "effect"
 import { AdminFailure } from "./AdminFailure.ts"
 import { AdminFiles } from "./AdminStores.ts"
 import { audit } from "./audit.ts"
+import { records } from "./records.ts"
 import { registration } from "./registration.ts"
 import { subjects } from "./subject.ts"
 import { token } from "./token.ts"
@@ -23,7 +24,8 @@ export const adminCommands = [
   Command.provideSync(tsig, AdminFiles, here),
   Command.provideSync(subjects, AdminFiles, here),
   Command.provideSync(audit, AdminFiles, here),
-  Command.provideSync(registration, AdminFiles, here)
+  Command.provideSync(registration, AdminFiles, here),
+  Command.provideSync(records, AdminFiles, here)
 ] as const
 
 const admin = Command.make("dnsmesh-node-admin", {

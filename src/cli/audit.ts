@@ -2,9 +2,10 @@
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import { Console, Effect, Option } from "effect"
+import { auditEvents } from "../auth/AuditRow.ts"
 import { TokenStore } from "../auth/TokenStore.ts"
 import { usage } from "./AdminFailure.ts"
-import { withTokens } from "./AdminStores.ts"
+import { nowSeconds, withTokens } from "./AdminStores.ts"
 import * as Text from "./AdminText.ts"
 
 const tail = Command.make(
@@ -12,17 +13,33 @@ const tail = Command.make(
   {
     event: Options.text("event").pipe(
       Options.optional,
-      Options.withDescription("issued, revoked, used, rejected or throttled")
+      Options.withDescription(auditEvents.join(", "))
+    ),
+    subject: Options.text("subject").pipe(
+      Options.optional,
+      Options.withDescription("Only lines about this subject")
+    ),
+    since: Options.text("since").pipe(
+      Options.optional,
+      Options.withDescription("Only lines of the last 7d, 12h or so many seconds")
     ),
     limit: Options.integer("limit").pipe(Options.withDefault(50)),
     json: Options.boolean("json").pipe(Options.withDescription("Print JSON"))
   },
-  ({ event, json, limit }) =>
+  ({ event, json, limit, since, subject }) =>
     Effect.gen(function* () {
       if (limit < 1) return yield* usage("error: --limit takes a number from 1 on")
+      const about = yield* Effect.transposeOption(Option.map(subject, Text.subjectArgument))
+      const span = yield* Text.durationOption("since", since)
+      const now = yield* nowSeconds
       const rows = yield* withTokens(
         Effect.flatMap(TokenStore, (store) =>
-          store.tailAudit({ limit, ...(Option.isSome(event) ? { event: event.value } : {}) })
+          store.tailAudit({
+            limit,
+            ...(Option.isSome(event) ? { event: event.value } : {}),
+            ...(Option.isSome(about) ? { subject: about.value } : {}),
+            ...(Option.isSome(span) ? { since: now - span.value } : {})
+          })
         )
       )
       if (json)

@@ -14,13 +14,16 @@ import {
   countDrop,
   countMessage,
   countOutcome,
+  countRequest,
   countTruncated,
-  observeLatency
+  observeLatency,
+  observeRequestSize,
+  observeResponseSize
 } from "./DnsMetrics.ts"
 import type { Exchange, Transport } from "./Exchange.ts"
 import type { ResponderKernel } from "./Responder.ts"
 
-/** One plain query in this many is timed. */
+/** One plain query in this many is timed and measured. */
 const latencySample = 16
 
 // Every second limited query gets an empty answer with TC: an honest client behind a busy
@@ -84,7 +87,11 @@ export const make = <E extends Exchange>(
       countOutcome(kernel.outcome)
       if (kernel.truncated) countTruncated(exchange.transport)
       if (reply !== undefined) exchange.send(reply)
-      if (timed) observeLatency((performance.now() - began) / 1000)
+      if (!timed) return
+      observeLatency((performance.now() - began) / 1000)
+      observeRequestSize(exchange.transport, message.length)
+      if (reply !== undefined) observeResponseSize(exchange.transport, reply.length)
+      talkers.asked(exchange.address, latencySample)
     }
 
     const limit = (message: Buffer, verdict: Verdict, exchange: E) => {
@@ -112,14 +119,25 @@ export const make = <E extends Exchange>(
         countDrop("response")
         return exchange.done()
       }
+      countRequest(transport, address, askedIn(verdict, kernel.reader.type))
       const buckets = kernel.proven ? proven : anyone
-      const allowed = buckets[transport].allow(limiterKey(address)) || exempt(address)
+      const key = limiterKey(address)
+      const allowed = buckets[transport].allow(key) || exempt(address)
+      exchange.charged?.(exempt(address) ? undefined : buckets[transport].standing(key))
       if (allowed && isSlow(verdict, kernel.reader.type)) return handOver(message, exchange)
       if (allowed) answer(message, verdict, exchange)
       else limit(message, verdict, exchange)
       exchange.done()
     }
   })
+
+/** The type a message asks for, where it could be read. */
+const askedIn = (verdict: Verdict, type: number): number | "update" | undefined =>
+  verdict === "query" || verdict === "signed" || verdict === "badvers"
+    ? type
+    : verdict === "update"
+      ? "update"
+      : undefined
 
 const isSlow = (verdict: Verdict, type: number): boolean =>
   verdict === "update" ||

@@ -1,5 +1,6 @@
 /** What the DNS door counts. Every series exists from the start, so that a quiet node has rates too. */
-import { Metric, MetricBoundaries } from "effect"
+import { Metric, MetricBoundaries, MetricLabel } from "effect"
+import * as Metrics from "../runtime/Metrics.ts"
 import type { Transport } from "./Exchange.ts"
 
 const outcomes = [
@@ -77,16 +78,132 @@ export const countTruncated: (transport: Transport) => void = counters(
   transports
 )
 
-export const latencyName = "dmp_dns_answer_seconds"
-const latency = Metric.histogram(
-  latencyName,
-  MetricBoundaries.fromIterable([
-    0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5
-  ]),
-  "Time from a DNS message's arrival to its answer, in seconds; plain queries are sampled 1 in 16"
+/** Types told apart; with the operation where that is no query. */
+const types = [
+  "A",
+  "NS",
+  "CNAME",
+  "SOA",
+  "PTR",
+  "MX",
+  "TXT",
+  "AAAA",
+  "SRV",
+  "DS",
+  "DNSKEY",
+  "SVCB",
+  "HTTPS",
+  "CAA",
+  "ANY",
+  "AXFR",
+  "IXFR",
+  "UPDATE",
+  "other"
+] as const
+const codes = [1, 2, 5, 6, 12, 15, 16, 28, 33, 43, 48, 64, 65, 257, 255, 252, 251]
+const updateAt = types.indexOf("UPDATE")
+const otherAt = types.length - 1
+/** Places in `types` by the number of the type; those beyond are the last of `types`. */
+const typeAt = new Uint8Array(Math.max(...codes) + 1).fill(otherAt)
+for (const [at, code] of codes.entries()) typeAt[code] = at
+/** As IANA numbers them: 1 is IPv4, 2 is IPv6. */
+const addressFamilies = ["1", "2"] as const
+
+const requests = Metric.counter("dmp_dns_requests_total", {
+  description: "DNS messages received, by transport, address family and type asked",
+  incremental: true
+})
+// One flat list: its place is worked out from numbers, and no text is made for a packet.
+const requestSeries = transports.flatMap((proto) =>
+  addressFamilies.flatMap((family) =>
+    types.map((type) => {
+      const labels = [
+        MetricLabel.make("proto", proto),
+        MetricLabel.make("family", family),
+        MetricLabel.make("type", type)
+      ]
+      requests.unsafeValue(labels)
+      return labels
+    })
+  )
 )
-latency.register()
-export const observeLatency = (seconds: number): void => latency.unsafeUpdate(seconds, [])
+const requestAt = new Map(
+  requestSeries.map((labels) => [labels.map(({ value }) => value).join(" "), labels])
+)
+families.set("dmp_dns_requests_total", (value, by = 1) => {
+  const labels = requestAt.get(value)
+  if (labels !== undefined) requests.unsafeUpdate(by, labels)
+})
+const protoAt: Readonly<Record<Transport, number>> = { udp: 0, tcp: 1, tls: 2, https: 3 }
+
+// An update of a metric costs as much as finding the answer: what comes with every message is
+// counted here, and added when somebody reads.
+const unsettled = new Float64Array(requestSeries.length)
+Metrics.beforeReading(() => {
+  for (const [at, count] of unsettled.entries()) {
+    const labels = requestSeries[at]
+    if (count === 0 || labels === undefined) continue
+    unsettled[at] = 0
+    requests.unsafeUpdate(count, labels)
+  }
+})
+
+/** `type` is the number asked for; none of a message that could not be read, `update` of an UPDATE. */
+export const countRequest = (
+  transport: Transport,
+  address: string,
+  type: number | "update" | undefined
+): void => {
+  const family = address.includes(":") ? 1 : 0
+  const at = type === undefined ? otherAt : type === "update" ? updateAt : (typeAt[type] ?? otherAt)
+  const place = (protoAt[transport] * 2 + family) * types.length + at
+  unsettled[place] = (unsettled[place] ?? 0) + 1
+}
+
+interface Distribution {
+  readonly observe: (value: number) => void
+}
+
+/** The histograms by the name and labels that tell them from the others. */
+const distributions = new Map<string, Distribution>()
+
+const distribution = (
+  name: string,
+  description: string,
+  boundaries: ReadonlyArray<number>,
+  proto?: Transport
+): Distribution["observe"] => {
+  const metric = Metric.histogram(name, MetricBoundaries.fromIterable(boundaries), description)
+  const labels = proto === undefined ? [] : [MetricLabel.make("proto", proto)]
+  metric.unsafeValue(labels)
+  const observe = (value: number): void => metric.unsafeUpdate(value, labels)
+  distributions.set(proto === undefined ? name : `${name} ${proto}`, { observe })
+  return observe
+}
+
+/** Adds one observation to a histogram that exists, named as in `distributionName`. */
+export const observe = (name: string, value: number): void =>
+  distributions.get(name)?.observe(value)
+
+export const observeLatency = distribution(
+  "dmp_dns_answer_seconds",
+  "Time from a DNS message's arrival to its answer, in seconds; plain queries are sampled 1 in 16",
+  [0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.025, 0.1, 0.5, 2.5]
+)
+
+const octets = [64, 128, 256, 512, 1024, 1232, 2048, 4096, 8192, 16_384, 65_535]
+const sizes = (name: string, what: string) => {
+  const all = transports.map((proto) => distribution(name, what, octets, proto))
+  return (transport: Transport, length: number): void => all[protoAt[transport]]?.(length)
+}
+export const observeRequestSize = sizes(
+  "dmp_dns_request_size_bytes",
+  "Size of DNS messages answered at once, in bytes, by transport; sampled 1 in 16"
+)
+export const observeResponseSize = sizes(
+  "dmp_dns_response_size_bytes",
+  "Size of the answers to them, in bytes, by transport; sampled 1 in 16"
+)
 
 export const inFlight = Metric.gauge("dmp_dns_in_flight", {
   description: "DNS messages being worked on that could not be answered at once"

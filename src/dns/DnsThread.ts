@@ -79,8 +79,8 @@ export const serve = (port: MessagePort, setup: Setup): Effect.Effect<void> => {
       }
     })
 
-    const refused = new DnsTally.Refused()
-    const take = DnsTally.taker(refused)
+    const clients = new DnsTally.Clients()
+    const take = DnsTally.taker(clients)
     const tell = Effect.sync(() => say({ _tag: "Tally", tally: take() }))
     const kernel = new ResponderKernel(
       zone,
@@ -99,7 +99,7 @@ export const serve = (port: MessagePort, setup: Setup): Effect.Effect<void> => {
       say({ _tag: "Message", octets: new Uint8Array(message), host, remote: { address, port } })
     }
     const accept = yield* Admission.make(kernel, setup.rates, forward).pipe(
-      Effect.provideService(TopTalkers, refused.talkers)
+      Effect.provideService(TopTalkers, clients.talkers)
     )
 
     const answering = Effect.gen(function* () {

@@ -1,5 +1,6 @@
 /** One message and the way back to who sent it, whatever transport it came by. */
 import type { Effect } from "effect"
+import type { Standing } from "../runtime/RateLimiter.ts"
 
 /** `tls` is RFC 7858, `https` RFC 8484: to sizes both are what TCP is. */
 export type Transport = "udp" | "tcp" | "tls" | "https"
@@ -16,6 +17,8 @@ export interface Exchange {
   readonly send: (reply: Buffer) => void
   /** Waits until the client has taken in enough of what was sent; for long transfers. */
   readonly writable: Effect.Effect<void>
+  /** Where the client can be told: what its limit has left, nothing where none binds it. */
+  readonly charged?: (standing: Standing | undefined) => void
   /** Called instead of a reply when there is no room for the message or the limiter refuses it. */
   readonly refuse: () => void
   /** Called in every case, once nothing more will be sent. */

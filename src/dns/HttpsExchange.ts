@@ -6,13 +6,14 @@ import { Pipeline } from "./Pipeline.ts"
 export const layer = Layer.effect(
   DnsOverHttps,
   Effect.map(Pipeline, (pipeline) => ({
-    exchange: (message, address) =>
+    exchange: (message, address, charged) =>
       // Only what happens first counts: an answer makes `done` mean nothing more.
       Effect.async((resume) =>
         pipeline.accept(message, {
           address,
           transport: "https",
           writable: Effect.void,
+          charged,
           send: (reply) => resume(Effect.succeed(reply)),
           refuse: () => resume(Effect.fail("limited")),
           done: () => resume(Effect.fail("unanswerable"))

@@ -10,6 +10,7 @@
  * effect and list that effect in `Routes.ts`. Paths without a description are `Route`s too.
  */
 import { HttpApi, OpenApi } from "@effect/platform"
+import { AccountApi } from "./AccountApi.ts"
 import { OpsApi } from "./OpsApi.ts"
 import { RecordsApi } from "./RecordsApi.ts"
 import { RegistrationApi } from "./RegistrationApi.ts"
@@ -21,6 +22,7 @@ export class ServedApi extends HttpApi.make("served").add(OpsApi) {}
 export class Api extends HttpApi.make("dnsmesh-node")
   .add(RecordsApi)
   .add(RegistrationApi)
+  .add(AccountApi)
   .addHttpApi(ServedApi)
   .annotate(OpenApi.Title, "dnsmesh-node")
   .annotate(OpenApi.Version, "1")

@@ -1,6 +1,7 @@
 /** The HTTP reference page in Markdown, written from the same description that serves requests. */
 import type { OpenApi } from "@effect/platform"
 import { JSONSchema } from "effect"
+import { section as limitsSection } from "./LimitsReference.ts"
 import { Problem } from "./Refusal.ts"
 
 const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ")
@@ -121,6 +122,7 @@ export const page = (document: OpenApi.OpenAPISpec): string => {
     "<!-- Written by `node ops/dev/write-api-reference.ts` from src/http/Api.ts; a test compares the two. -->",
     `${document.info.description ?? ""} A running node describes itself: \`/openapi.json\` for programs, \`/docs\` for people.`,
     "Every refusal is a [Problem](#problem): `error` for people, `code` for programs, `request_id` to find it in the node's log. 429 and 503 say in `Retry-After` when to come back. HEAD is answered as GET without the body; a method that a path does not have gets 405 and `Allow`. Credentials go into `Authorization: Bearer`.",
+    ...limitsSection,
     ...groups.flat(),
     "## Schemas",
     component("Problem", JSONSchema.make(Problem).$defs?.["Problem"]),

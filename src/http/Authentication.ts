@@ -6,18 +6,34 @@ import { Context, Effect, Layer, Option } from "effect"
 import { AuthConfig } from "../auth/AuthConfig.ts"
 import * as OperatorToken from "../auth/OperatorToken.ts"
 import { TokenAuth, type TokenDenied, type TokenOperation } from "../auth/TokenAuth.ts"
+import type { TokenRow } from "../auth/TokenRow.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
 import { WriteGrant } from "../zone/WriteGrant.ts"
 import * as HttpMetrics from "./HttpMetrics.ts"
+import type { RateLimitFields } from "./RateLimitFields.ts"
 import { forbidden, rateLimited, type Refusal, storeUnavailable, unauthorized } from "./Refusal.ts"
 
-export interface WriteAttempt {
+/** Somebody who may write, before it is said what. */
+export interface Writer {
+  /** True for the operator, whose batches cost what one request costs. */
+  readonly isOperator: boolean
+  /** The grant for publishing at `owner`, as the client spelled it. */
+  readonly grant: (owner: string) => Effect.Effect<WriteGrant, Refusal>
+}
+
+/** What a request shows of its sender. */
+export interface Attempt {
   /** The `Authorization` header as received. */
   readonly authorization: string | undefined
+  readonly remote: string
+  /** Learns of the token's own limit, where it has one. */
+  readonly limits: RateLimitFields
+}
+
+export interface WriteAttempt extends Attempt {
   readonly operation: TokenOperation
   /** As the client spelled it. */
   readonly owner: string
-  readonly remote: string
 }
 
 export class Authentication extends Context.Tag("dnsmesh/http/Authentication")<
@@ -25,6 +41,10 @@ export class Authentication extends Context.Tag("dnsmesh/http/Authentication")<
   {
     /** The grant of a writer. */
     readonly writer: (attempt: WriteAttempt) => Effect.Effect<WriteGrant, Refusal>
+    /** Who is about to write more than one record. */
+    readonly batchWriter: (attempt: Attempt) => Effect.Effect<Writer, Refusal>
+    /** The token of a user who asks about themselves. */
+    readonly user: (attempt: Attempt) => Effect.Effect<TokenRow, Refusal>
     /** Why the bearer may not read what is the operator's, if so. */
     readonly operatorOnly: (authorization: string | undefined) => Refusal | undefined
   }
@@ -41,18 +61,59 @@ export class Authentication extends Context.Tag("dnsmesh/http/Authentication")<
       const operator = Effect.succeed(WriteGrant.everything("operator"))
       const anybody = Effect.succeed(WriteGrant.open)
 
-      const writer = ({ authorization, operation, owner, remote }: WriteAttempt) => {
+      const writer = ({ authorization, limits, operation, owner, remote }: WriteAttempt) => {
         const token = bearer(authorization)
         if (token !== undefined && isOperator(token)) return operator
         if (mode === "open") return anybody
         if (token === undefined) return refuseMissing
         if (mode === "legacy") return refuseRejected
         // User tokens are ASCII; what is not stays distinct and is refused by its shape.
-        return Effect.mapError(
+        return Effect.mapBoth(
           tokens.authorize(token.toString("latin1"), operation, owner, remote),
-          refusalOf
+          {
+            onSuccess: ({ grant, limit }) => {
+              limits.tell("token", limit)
+              return grant
+            },
+            onFailure: (error) => {
+              if (error._tag === "TokenDenied" && error.denial._tag === "Throttled")
+                limits.tell("token", error.denial.limit)
+              return refusalOf(error)
+            }
+          }
         )
       }
+
+      const batchWriter = (attempt: Attempt) =>
+        Effect.suspend((): Effect.Effect<Writer, Refusal> => {
+          const token = bearer(attempt.authorization)
+          if (token !== undefined && isOperator(token))
+            return Effect.succeed({ isOperator: true, grant: () => operator })
+          if (mode === "open") return Effect.succeed({ isOperator: false, grant: () => anybody })
+          if (token === undefined) return refuseMissing
+          if (mode === "legacy") return refuseRejected
+          return Effect.mapBoth(tokens.identify(token.toString("latin1"), attempt.remote), {
+            onSuccess: () => ({
+              isOperator: false,
+              grant: (owner) => writer({ ...attempt, owner, operation: "publish" })
+            }),
+            onFailure: refusalOf
+          })
+        })
+
+      const user = ({ authorization, limits, remote }: Attempt) =>
+        Effect.suspend((): Effect.Effect<TokenRow, Refusal> => {
+          const token = bearer(authorization)
+          if (token === undefined) return refuseMissing
+          if (isOperator(token)) return Effect.fail(noAccount)
+          return Effect.mapBoth(tokens.identify(token.toString("latin1"), remote), {
+            onSuccess: ({ limit, row }) => {
+              limits.tell("token", limit)
+              return row
+            },
+            onFailure: refusalOf
+          })
+        })
 
       const operatorOnly = (authorization: string | undefined) => {
         if (Option.isNone(operatorToken)) return undefined
@@ -62,7 +123,7 @@ export class Authentication extends Context.Tag("dnsmesh/http/Authentication")<
         return unauthorized
       }
 
-      return { writer, operatorOnly }
+      return { writer, batchWriter, user, operatorOnly }
     })
   )
 }
@@ -75,6 +136,8 @@ const bearer = (authorization: string | undefined): Buffer | undefined => {
   // node hands header octets over as Latin-1.
   return token === undefined ? undefined : Buffer.from(token, "latin1")
 }
+
+const noAccount = forbidden("the operator's token has no account")
 
 const refuse = (reason: "missing" | "rejected") =>
   Effect.suspend(() => {

@@ -2,15 +2,23 @@
 import { Context, Effect, Layer } from "effect"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
 import { TopTalkers } from "../runtime/TopTalkers.ts"
-import type { Client } from "./ClientAddress.ts"
 import { HttpConfig } from "./HttpConfig.ts"
 import { rateLimited, type Refusal } from "./Refusal.ts"
+import type { Exchange } from "./Route.ts"
+
+/** Whom a request is charged to, and where its answer learns of it. */
+export type Charged = Pick<Exchange, "client" | "limits">
 
 export class ClientLimit extends Context.Tag("dnsmesh/http/ClientLimit")<
   ClientLimit,
   {
-    /** Spends one token of `client`; the refusal says when there will be another. */
-    readonly charge: (client: Client) => Refusal | undefined
+    /**
+     * Spends `cost` tokens, 1 unless told. The refusal says when there will be as many, and those
+     * that this request has `spent` before, which it will need again.
+     */
+    readonly charge: (charged: Charged, cost?: number, spent?: number) => Refusal | undefined
+    /** Most one request can cost; infinite where there is no limit. */
+    readonly most: number
   }
 >() {
   static readonly layer = Layer.effect(
@@ -20,11 +28,14 @@ export class ClientLimit extends Context.Tag("dnsmesh/http/ClientLimit")<
       const talkers = yield* TopTalkers
       const limiter = yield* RateLimiter.make({ rate, burst })
       return {
-        charge: ({ address, limiterKey }) => {
-          if (limiter.allow(limiterKey)) return undefined
+        charge: ({ client: { address, limiterKey }, limits }, cost = 1, spent = 0) => {
+          const allowed = limiter.allow(limiterKey, cost)
+          limits.tell("client", limiter.standing(limiterKey))
+          if (allowed) return undefined
           talkers.refused("http", address)
-          return rateLimited("rate limit exceeded", limiter.retryAfter(limiterKey))
-        }
+          return rateLimited("rate limit exceeded", limiter.retryAfter(limiterKey, cost + spent))
+        },
+        most: limiter.standing("")?.quota ?? Infinity
       }
     })
   )

@@ -30,7 +30,6 @@ const tooLong = new Refusal.Refusal({
   code: "dns-message-too-long",
   error: `a DNS message has at most ${maxMessage} bytes`
 })
-const limited = Refusal.rateLimited("too many DNS queries", 1)
 
 /** RFC 8484 §4.1: base64url without padding. */
 const ofQuery = (query: string): Either.Either<Buffer, Refusal.Refusal> => {
@@ -86,9 +85,14 @@ export const routes = Effect.map(
           const message = yield* exchange.method === "GET"
             ? ofQuery(exchange.query)
             : ofBody(exchange)
+          let wait = 1
           const body = yield* Effect.mapError(
-            dns.exchange(message, exchange.client.address),
-            (why) => (why === "limited" ? limited : noMessage)
+            dns.exchange(message, exchange.client.address, (standing) => {
+              exchange.limits.tell("dns", standing)
+              if (standing?.remaining === 0) wait = standing.reset
+            }),
+            (why) =>
+              why === "limited" ? Refusal.rateLimited("too many DNS queries", wait) : noMessage
           )
           const reply: Reply = {
             status: 200,

@@ -26,6 +26,7 @@ import * as Dispatch from "./Dispatch.ts"
 import { HttpConfig } from "./HttpConfig.ts"
 import * as HttpMetrics from "./HttpMetrics.ts"
 import { HttpListeners } from "./HttpListeners.ts"
+import { RateLimitFields } from "./RateLimitFields.ts"
 import * as Refusal from "./Refusal.ts"
 import { requestId } from "./RequestId.ts"
 import * as RequestSpan from "./RequestSpan.ts"
@@ -95,6 +96,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
         const id = requestId(request, trusts(peer.address))
         const cap = config.maxConcurrency + (essential.has(template) ? headRoom : 0)
         const admitted = inFlight.size < cap
+        const limits = new RateLimitFields()
 
         inFlight.add(response)
         request.on("error", ignore)
@@ -123,7 +125,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
 
         const answer = (reply: Reply) => {
           if (readiness.draining()) response.setHeader("Connection", "close")
-          write(request, response, id, reply)
+          write(request, response, id, reply, limits)
           // Reading on to the end of an unwanted body is no work that should keep others out.
           if (!response.writableEnded) inFlight.settle(response)
         }
@@ -150,6 +152,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
           path,
           query,
           client,
+          limits,
           id,
           body: (cap) => RequestBody.read(request, response, { cap, patience })
         })

@@ -10,7 +10,7 @@ const requests = Metric.counter("dmp_http_requests_total", {
 const known: ReadonlyArray<readonly [string, ReadonlyArray<number>]> = [
   ["GET", [200, 400, 401, 404, 405, 429, 500, 503]],
   ["HEAD", [200, 401, 404, 429, 503]],
-  ["POST", [201, 400, 401, 403, 404, 405, 408, 413, 429, 500, 503]],
+  ["POST", [200, 201, 207, 400, 401, 403, 404, 405, 408, 413, 429, 500, 503]],
   ["DELETE", [204, 400, 401, 403, 404, 429, 500, 503]],
   ["OTHER", [400, 404, 405, 408, 417, 431, 503]]
 ]

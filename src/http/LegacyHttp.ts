@@ -59,7 +59,9 @@ export const routes = Effect.gen(function* () {
   const limited = (limiter: RateLimiter.RateLimiter, exchange: Exchange, error: string) =>
     Effect.suspend(() => {
       const { limiterKey } = exchange.client
-      return limiter.allow(limiterKey)
+      const allowed = limiter.allow(limiterKey)
+      exchange.limits.tell("legacy", limiter.standing(limiterKey))
+      return allowed
         ? Effect.void
         : Effect.fail(Refusal.rateLimited(error, limiter.retryAfter(limiterKey)))
     })
@@ -128,7 +130,7 @@ export const routes = Effect.gen(function* () {
           code: "not-found",
           error: "this node is not a claim provider"
         })
-      const limit = bucket.charge(exchange.client)
+      const limit = bucket.charge(exchange)
       if (limit !== undefined) return yield* limit
       const body = decodeClaim(yield* jsonObject(yield* exchange.body(maxBody)))
       if (Option.isNone(body))

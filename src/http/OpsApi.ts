@@ -29,6 +29,20 @@ export const Stats = Schema.Struct({
   records: Schema.Int.annotations({ description: "Live values held." })
 }).annotations({ identifier: "Stats" })
 
+export const TopTalkers = Schema.Struct({
+  refused: Schema.Array(
+    Schema.Struct({
+      network: Schema.String.annotations({ description: "An IPv4 /24 or an IPv6 /48." }),
+      limit: Schema.String,
+      refusals: Schema.Int,
+      last_at: Schema.Int
+    })
+  ).annotations({ description: "Networks refused most, each by one limit, most first." }),
+  asking: Schema.Array(
+    Schema.Struct({ network: Schema.String, queries: Schema.Int, last_at: Schema.Int })
+  ).annotations({ description: "Networks with most DNS queries, counted by samples, most first." })
+}).annotations({ identifier: "TopTalkers" })
+
 export const metricsContentType = "text/plain; version=0.0.4; charset=utf-8"
 
 export class OpsApi extends HttpApiGroup.make("operations")
@@ -64,5 +78,15 @@ export class OpsApi extends HttpApiGroup.make("operations")
       .addError(Problem, { status: 401 })
       .annotate(OpenApi.Summary, "Metrics in the Prometheus text format")
       .annotate(OpenApi.Description, "Takes the operator's token where one is set.")
+  )
+  .add(
+    HttpApiEndpoint.get("talkers", "/v1/talkers")
+      .addSuccess(TopTalkers)
+      .addError(Problem, { status: 401 })
+      .annotate(OpenApi.Summary, "Networks that stand out")
+      .annotate(
+        OpenApi.Description,
+        "In this hour and the one before; kept in memory alone, 50 at most. Takes the operator's token where one is set."
+      )
   )
   .annotate(OpenApi.Title, "Operations") {}

@@ -26,6 +26,41 @@ export const WithdrawPayload = Schema.Struct({
   })
 }).annotations({ identifier: "Withdraw" })
 
+/** Records in one batch, whatever the limits of its sender allow. */
+export const maxBatch = 256
+/** Octets of one batch. */
+export const maxBatchBytes = 524_288
+
+export const BatchRecord = Schema.Struct({
+  name: Schema.String.annotations({ description: "An owner name, of any case." }),
+  ...PublishPayload.fields
+}).annotations({ identifier: "BatchRecord" })
+
+export const Batch = Schema.Struct({
+  records: Schema.Array(BatchRecord).annotations({
+    description: `1 to ${maxBatch} of them, and no more than the sender's limit allows at once.`
+  })
+}).annotations({ identifier: "Batch" })
+
+export const Outcome = Schema.Struct({
+  status: Schema.Int.annotations({
+    description: "What publishing this record alone would have been answered; 201 is published."
+  }),
+  error: Schema.optional(Schema.String).annotations({ description: "As in a Problem." }),
+  code: Schema.optional(Schema.String).annotations({ description: "As in a Problem." }),
+  retry_after: Schema.optional(Schema.Int).annotations({
+    description: "Seconds, where it is worth trying again."
+  })
+}).annotations({ identifier: "Outcome" })
+
+export const BatchOutcome = Schema.Struct({
+  published: Schema.Int,
+  refused: Schema.Int,
+  results: Schema.Array(Outcome).annotations({
+    description: "One for each record, in the order of the request."
+  })
+}).annotations({ identifier: "BatchOutcome" })
+
 export const Published = Schema.Struct({ ok: Schema.Literal(true) }).annotations({
   identifier: "Published"
 })
@@ -81,9 +116,25 @@ const withdraw = HttpApiEndpoint.del("withdraw", "/v1/records/:name")
   .annotate(OpenApi.Summary, "Withdraw a value, or all values of a name")
   .annotate(OpenApi.Description, "Answers 404 with an empty body if there was nothing to withdraw.")
 
+const batch = HttpApiEndpoint.post("batch", "/v1/records")
+  .setPayload(Batch)
+  .addSuccess(BatchOutcome)
+  .addSuccess(BatchOutcome, { status: 207 })
+  .addError(Problem, { status: 400 })
+  .addError(Problem, { status: 401 })
+  .addError(Problem, { status: 413 })
+  .addError(Problem, { status: 429 })
+  .addError(Problem, { status: 503 })
+  .annotate(OpenApi.Summary, "Publish many records")
+  .annotate(
+    OpenApi.Description,
+    `Each record is judged alone, as if it had come alone, and what is let in becomes durable together: 200 says that all were published, 207 that some were not, and \`results\` which and why. A batch costs the sender's limit as many requests as it has records, and each record one write of the token's own limit; with the operator's token a batch costs one request. At most ${maxBatch} records and ${maxBatchBytes / 1024} KiB.`
+  )
+
 export class RecordsApi extends HttpApiGroup.make("records")
   .add(read)
   .add(publish)
+  .add(batch)
   .add(withdraw)
   .annotate(OpenApi.Title, "Records")
   .annotate(OpenApi.Description, "TXT records, by owner name.") {}

@@ -2,17 +2,17 @@
  * `/v1/records/{name}`: publish, withdraw and read over HTTP. Order of checks: bucket,
  * credentials, body, types, then the publisher's rules; a client sees the first that fails.
  */
-import { Effect, Either, Option, Schema } from "effect"
+import { Effect, Either, Option } from "effect"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
-import { Limits, sizeBroken, ttlBroken } from "../zone/Limits.ts"
+import { Limits } from "../zone/Limits.ts"
 import { Publisher } from "../zone/Publisher.ts"
-import type { Applied, Change, PublishError } from "../zone/WriteRequest.ts"
+import type { Applied, Change } from "../zone/WriteRequest.ts"
 import * as Name from "../wire/Name.ts"
 import { Authentication } from "./Authentication.ts"
 import { ClientLimit } from "./ClientLimit.ts"
 import { HttpConfig } from "./HttpConfig.ts"
+import * as Publishing from "./Publishing.ts"
 import * as Refusal from "./Refusal.ts"
-import { PublishPayload } from "./RecordsApi.ts"
 import { empty, json, type Reply } from "./Reply.ts"
 import { jsonObject } from "./RequestBody.ts"
 import type { Exchange, Route } from "./Route.ts"
@@ -24,37 +24,19 @@ const shape = /^\/v1\/records\/[^/]+\/?$/
 export const ownerIn = (path: string, query: string): string => {
   // A query belongs to no record: kept, it makes the name invalid instead of going unnoticed.
   const segment = path.slice("/v1/records/".length).replace(/\/$/, "") + query
-  return Either.try(() => decodeURIComponent(segment))
-    .pipe(Either.getOrElse(() => segment))
-    .trim()
-    .replace(/\.+$/, "")
+  return Either.try(() => decodeURIComponent(segment)).pipe(
+    Either.getOrElse(() => segment),
+    Publishing.spelled
+  )
 }
 
-const decodePublish = Schema.decodeUnknownEither(PublishPayload)
 // What no release could ever hold; more than that may stand in an old database.
 const neverHeld = /"|(?![\x80-\x9f])\p{Cc}/u
 
 const published = json(201, { ok: true })
 const withdrawn = empty(204)
 const nothingThere = empty(404)
-const invalidName = Refusal.badRequest("invalid-name", "invalid record name")
 const invalidValue = Refusal.badRequest("invalid-value", "invalid record value")
-const invalidTypes = Refusal.badRequest("invalid-types", "value (str) and ttl (int > 0) required")
-
-const refusalOf = (error: PublishError, owner: string): Refusal.Refusal => {
-  switch (error._tag) {
-    case "LimitExceeded":
-      return Refusal.limitExceeded(error, owner)
-    case "ContentRefused":
-      return Refusal.badRequest("content-refused", error.reason)
-    case "NotGranted":
-      return Refusal.forbidden("forbidden")
-    case "PrerequisiteFailed":
-      return Refusal.badRequest("prerequisite-failed", error.rcode)
-    case "StoreError":
-      return Refusal.storeUnavailable(error)
-  }
-}
 
 /** Needs what publishing needs; nothing else on this route is configurable. */
 export const route = Effect.gen(function* () {
@@ -70,6 +52,7 @@ export const route = Effect.gen(function* () {
   const grant = (exchange: Exchange, operation: "publish" | "delete", owner: string) =>
     authentication.writer({
       authorization: exchange.request.headers.authorization,
+      limits: exchange.limits,
       operation,
       owner,
       remote: exchange.client.address
@@ -81,26 +64,20 @@ export const route = Effect.gen(function* () {
     granted: Effect.Effect.Success<ReturnType<typeof grant>>
   ): Effect.Effect<Applied, Refusal.Refusal> =>
     Effect.mapError(publisher.apply({ grant: granted, changes: [change] }), (error) =>
-      refusalOf(error, owner)
+      Publishing.refusalOf(error, owner)
     )
 
   const publish = Effect.fnUntraced(function* (exchange: Exchange, owner: string) {
     const granted = yield* grant(exchange, "publish", owner)
     const body = yield* jsonObject(yield* exchange.body(bodyCap))
-    const { ttl, value } = yield* Either.mapLeft(decodePublish(body), () => invalidTypes)
-    const name = Name.parse(owner)
-    if (Option.isNone(name)) {
-      const broken = ttlBroken(limits, ttl) ?? sizeBroken(limits.maxValueBytes, value)
-      return yield* broken === undefined ? invalidName : Refusal.limitExceeded(broken, owner)
-    }
-    yield* apply({ _tag: "Add", record: { owner: name.value, value, ttl } }, owner, granted)
+    yield* apply(yield* Publishing.changeOf(owner, body, limits), owner, granted)
     return published
   })
 
   const withdraw = Effect.fnUntraced(function* (exchange: Exchange, owner: string) {
     const granted = yield* grant(exchange, "delete", owner)
     const name = Name.parse(owner)
-    if (Option.isNone(name)) return yield* invalidName
+    if (Option.isNone(name)) return yield* Publishing.invalidName
     const { value } = yield* jsonObject(yield* exchange.body(bodyCap))
     if (value === undefined || value === null) {
       const { removed } = yield* apply({ _tag: "DeleteRrset", owner: name.value }, owner, granted)
@@ -124,7 +101,7 @@ export const route = Effect.gen(function* () {
   }
 
   const handle = (exchange: Exchange): Effect.Effect<Reply, Refusal.Refusal> => {
-    const limited = bucket.charge(exchange.client)
+    const limited = bucket.charge(exchange)
     if (limited !== undefined) return Effect.fail(limited)
     const owner = ownerIn(exchange.path, exchange.query)
     switch (exchange.method) {

@@ -63,7 +63,9 @@ export const routes = Effect.gen(function* () {
         Effect.suspend(() => {
           if (absent !== undefined) return refusedAs("disabled", absent)
           const { address, limiterKey } = exchange.client
-          if (limiter.allow(limiterKey)) return handle(exchange)
+          const allowed = limiter.allow(limiterKey)
+          exchange.limits.tell("registration", limiter.standing(limiterKey))
+          if (allowed) return handle(exchange)
           talkers.refused("registration", address)
           return refusedAs(
             "rate-limited",

@@ -1,5 +1,6 @@
 /** An answer before it is written: what to say, not how. HEAD, security headers and the request id are the front's business. */
 import type { IncomingMessage, ServerResponse } from "node:http"
+import type { RateLimitFields } from "./RateLimitFields.ts"
 
 export interface Reply {
   readonly status: number
@@ -43,7 +44,8 @@ export const write = (
   request: IncomingMessage,
   response: ServerResponse,
   requestId: string,
-  reply: Reply
+  reply: Reply,
+  limits?: RateLimitFields
 ): void => {
   if (response.destroyed || response.headersSent) return
   const headers: Record<string, string | number> = { ...commonHeaders, "X-Request-Id": requestId }
@@ -52,6 +54,7 @@ export const write = (
   // RFC 9110 §8.6: no Content-Length with 204.
   if (reply.status !== 204)
     headers["Content-Length"] = body === undefined ? 0 : Buffer.byteLength(body)
+  limits?.writeTo(headers)
   Object.assign(headers, reply.headers)
   const lingering = leavesBody(request)
   if (lingering) headers["Connection"] = "close"

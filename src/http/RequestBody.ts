@@ -52,14 +52,18 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 /**
  * The JSON object `octets` spell; no octets spell the empty one. A number written with a
  * fraction or an exponent comes out as NaN: to JSON `60.0` is no integer, to `JSON.parse` it is.
+ * With "any" it comes out as `JSON.parse` has it, for bodies too long to be read so slowly.
  */
 export const jsonObject = (
-  octets: Uint8Array
+  octets: Uint8Array,
+  numbers: "integers" | "any" = "integers"
 ): Either.Either<Readonly<Record<string, unknown>>, Refusal> => {
   if (octets.length === 0) return Either.right({})
   const value = Either.try((): unknown => {
     const text = utf8.decode(octets)
-    return mayHoldFraction.test(text) ? JSON.parse(text, onlyIntegers) : JSON.parse(text)
+    return numbers === "integers" && mayHoldFraction.test(text)
+      ? JSON.parse(text, onlyIntegers)
+      : JSON.parse(text)
   })
   return Either.isRight(value) && isObject(value.right)
     ? Either.right(value.right)

@@ -5,6 +5,7 @@
 import type { IncomingMessage } from "node:http"
 import type { Effect } from "effect"
 import type { Client } from "./ClientAddress.ts"
+import type { RateLimitFields } from "./RateLimitFields.ts"
 import type { Refusal } from "./Refusal.ts"
 import type { Reply } from "./Reply.ts"
 
@@ -20,6 +21,8 @@ export interface Exchange {
   /** From the question mark on, or empty. */
   readonly query: string
   readonly client: Client
+  /** Whoever charges a limit for this request tells it what is left; the answer says so. */
+  readonly limits: RateLimitFields
   /** Names the request in logs and refusals. */
   readonly id: string
   /** Reads at most `cap` octets; longer, cut short or too slow a body is a refusal. */

@@ -1,5 +1,7 @@
 /** Every route outside the platform's router, in order of matching. A new one is listed here. */
 import { Effect } from "effect"
+import * as AccountHttp from "./AccountHttp.ts"
+import * as BatchHttp from "./BatchHttp.ts"
 import { Dashboard } from "./Dashboard.ts"
 import * as DnsQueryHttp from "./DnsQueryHttp.ts"
 import * as LegacyHttp from "./LegacyHttp.ts"
@@ -12,8 +14,10 @@ import * as SyncHttp from "./SyncHttp.ts"
 /** Needs the services of all of them. */
 export const routes = Effect.all([
   RecordsHttp.route,
+  BatchHttp.route,
   DnsQueryHttp.routes,
   RegistrationHttp.routes,
+  AccountHttp.routes,
   SyncHttp.publicRoutes,
   LegacyHttp.routes,
   Pages.routes,

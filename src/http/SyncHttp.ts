@@ -52,7 +52,9 @@ export const routes = Effect.gen(function* () {
       handle: (exchange) =>
         Effect.suspend((): Effect.Effect<Reply, Refusal.Refusal> => {
           const { limiterKey } = exchange.client
-          if (!limiter.allow(limiterKey))
+          const allowed = limiter.allow(limiterKey)
+          exchange.limits.tell("sync", limiter.standing(limiterKey))
+          if (!allowed)
             return Effect.fail(
               Refusal.rateLimited("rate limit exceeded", limiter.retryAfter(limiterKey))
             )

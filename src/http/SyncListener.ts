@@ -11,6 +11,7 @@ import { Readiness } from "../runtime/Readiness.ts"
 import { peerOf } from "./ClientAddress.ts"
 import * as Dispatch from "./Dispatch.ts"
 import { drained } from "./Draining.ts"
+import { RateLimitFields } from "./RateLimitFields.ts"
 import * as Refusal from "./Refusal.ts"
 import { type Reply, write } from "./Reply.ts"
 import * as RequestBody from "./RequestBody.ts"
@@ -39,9 +40,10 @@ export class SyncListener extends Context.Tag("dnsmesh/http/SyncListener")<
         request.on("error", () => {})
         response.on("error", () => {})
         response.once("close", () => inFlight.settle(response))
+        const limits = new RateLimitFields()
         const answer = (reply: Reply) => {
           if (readiness.draining()) response.setHeader("Connection", "close")
-          write(request, response, id, reply)
+          write(request, response, id, reply, limits)
         }
         const refuse = (refusal: Refusal.Refusal) => answer(Refusal.reply(refusal, id))
         const [path = "/", query = ""] = (request.url ?? "/").split(/(?=\?)/, 2)
@@ -57,6 +59,7 @@ export class SyncListener extends Context.Tag("dnsmesh/http/SyncListener")<
               path,
               query,
               client: peerOf(request.socket.remoteAddress),
+              limits,
               id,
               body: (cap) => RequestBody.read(request, response, { cap, patience })
             })

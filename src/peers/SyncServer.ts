@@ -111,7 +111,7 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
         const now = Math.floor(millis / 1000)
         const asked = new Map<Name.Name, string>()
         for (const text of names) {
-          const spelled = text.trim().replace(/\.+$/, "")
+          const spelled = Name.withoutTrailingDots(text.trim())
           const owner = Option.getOrUndefined(Name.parse(spelled))
           if (owner !== undefined && !asked.has(owner)) asked.set(owner, spelled)
         }

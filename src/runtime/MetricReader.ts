@@ -1,5 +1,6 @@
 /** Reads numbers out of Effect's metrics, as a scrape would see them. */
-import { Metric, type MetricPair, MetricState } from "effect"
+import { type MetricPair, MetricState } from "effect"
+import { snapshot } from "./Metrics.ts"
 
 /** All metrics at one moment, by name. */
 export class MetricReader {
@@ -15,7 +16,7 @@ export class MetricReader {
   }
 
   static now(): MetricReader {
-    return new MetricReader(Metric.unsafeSnapshot())
+    return new MetricReader(snapshot())
   }
 
   #pairs(name: string): ReadonlyArray<MetricPair.MetricPair.Untyped> {

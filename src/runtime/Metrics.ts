@@ -1,5 +1,16 @@
 /** Counters for paths too hot for an effect per event. */
-import { Metric, MetricLabel } from "effect"
+import { Metric, MetricLabel, type MetricPair } from "effect"
+
+const settling: Array<() => void> = []
+
+/** Has `settle` run before metrics are read: it adds what was counted in a cheaper place. */
+export const beforeReading = (settle: () => void): void => void settling.push(settle)
+
+/** Every metric of this thread as it is now. */
+export const snapshot = (): ReadonlyArray<MetricPair.MetricPair.Untyped> => {
+  for (const settle of settling) settle()
+  return Metric.unsafeSnapshot()
+}
 
 /**
  * A counter with one label, whose values are all known. Every series exists at 0 from the

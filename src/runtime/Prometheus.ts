@@ -2,7 +2,8 @@
  * Effect's metrics in the Prometheus text format 0.0.4. Invariant: a family has its HELP and
  * TYPE lines whatever its first event was, and the same state renders to the same bytes.
  */
-import { Effect, Metric, MetricKeyType, type MetricPair, MetricState, Option } from "effect"
+import { Effect, MetricKeyType, type MetricPair, MetricState, Option } from "effect"
+import * as Metrics from "./Metrics.ts"
 
 /** What `render` writes, for the answer's header. */
 export const contentType = "text/plain; version=0.0.4; charset=utf-8"
@@ -105,4 +106,4 @@ export const format = (
 
 /** The page of a scrape: all metrics whose name has one of `prefixes`, or all of this node's. */
 export const render = (...prefixes: ReadonlyArray<string>): Effect.Effect<string> =>
-  Effect.map(Metric.snapshot, (pairs) => format(pairs, prefixes.length === 0 ? ours : prefixes))
+  Effect.sync(() => format(Metrics.snapshot(), prefixes.length === 0 ? ours : prefixes))

@@ -15,11 +15,25 @@ interface Bucket {
   at: bigint
 }
 
+/** What a key may still spend, to be told to whoever spends it. */
+export interface Standing {
+  /** Most it can save up. */
+  readonly quota: number
+  /** Whole seconds in which an empty bucket fills. */
+  readonly window: number
+  /** Whole tokens it has now. */
+  readonly remaining: number
+  /** Whole seconds until it has one more, at least 1. */
+  readonly reset: number
+}
+
 export interface RateLimiter {
   /** Spends `cost` tokens of `key` if it has them. Synchronous, for the packet path. */
   readonly allow: (key: string, cost?: number) => boolean
-  /** Whole seconds until `key` can spend one token again, at least 1. */
-  readonly retryAfter: (key: string) => number
+  /** Whole seconds until `key` can spend `cost` tokens (1 unless told), at least 1. */
+  readonly retryAfter: (key: string, cost?: number) => number
+  /** Nothing where there is no limit. */
+  readonly standing: (key: string) => Standing | undefined
   /** Drops what is remembered of `key`. */
   readonly forget: (key: string) => void
   /** Keys remembered now. */
@@ -31,6 +45,7 @@ export interface RateLimiter {
 const unlimited: RateLimiter = {
   allow: () => true,
   retryAfter: () => 1,
+  standing: () => undefined,
   forget: () => {},
   size: () => 0,
   evicted: () => 0
@@ -48,6 +63,8 @@ const over = (
 ): RateLimiter => {
   const buckets = new Map<string, Bucket>()
   let evicted = 0
+  const quota = Math.floor(burst)
+  const window = Math.max(1, Math.ceil(burst / rate - 1e-9))
 
   const refilled = (bucket: Bucket, now: bigint): number =>
     Math.min(burst, bucket.tokens + (Number(now - bucket.at) / 1e9) * rate)
@@ -73,11 +90,18 @@ const over = (
       bucket.tokens -= cost
       return true
     },
-    retryAfter: (key) => {
+    retryAfter: (key, cost = 1) => {
       const bucket = buckets.get(key)
       if (bucket === undefined) return 1
-      const missing = 1 - refilled(bucket, clock.unsafeCurrentTimeNanos())
+      const missing = Math.min(cost, burst) - refilled(bucket, clock.unsafeCurrentTimeNanos())
       return Math.max(1, Math.ceil(missing / rate))
+    },
+    standing: (key) => {
+      const bucket = buckets.get(key)
+      const tokens = bucket === undefined ? burst : refilled(bucket, clock.unsafeCurrentTimeNanos())
+      const remaining = Math.floor(tokens)
+      const reset = Math.max(1, Math.ceil((remaining + 1 - tokens) / rate))
+      return { quota, window, remaining, reset }
     },
     forget: (key) => void buckets.delete(key),
     size: () => buckets.size,

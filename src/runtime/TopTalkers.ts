@@ -1,5 +1,5 @@
 /**
- * Which networks are refused most, and by which limit. Kept in memory alone, cut to IPv4 /24 and
+ * Which networks are refused most, and by which limit, and which ask most. Kept in memory alone, cut to IPv4 /24 and
  * IPv6 /48, so that it points at a network and not at a person. Invariant: at most `capacity`
  * networks, whatever strangers send; a network that stands out is never pushed out by many small
  * ones (Misra–Gries), and a count is never too high.
@@ -20,11 +20,23 @@ export interface Talker {
   readonly lastAt: number
 }
 
+export interface Asker {
+  readonly network: string
+  /** About so many, never too many by much: they are counted by samples. */
+  readonly queries: number
+  /** Unix seconds. */
+  readonly lastAt: number
+}
+
 export interface TopTalkersShape {
   /** Synchronous, for the refusal paths; `address` is canonical, `times` 1 unless told. */
   readonly refused: (limit: Limit, address: string, times?: number) => void
+  /** One query of a sample that stands for `times`. Synchronous. */
+  readonly asked: (address: string, times: number) => void
   /** The `count` most refused, most first. */
   readonly top: (count: number) => ReadonlyArray<Talker>
+  /** The `count` that ask most, most first. */
+  readonly busiest: (count: number) => ReadonlyArray<Asker>
 }
 
 const capacity = 256
@@ -39,16 +51,17 @@ export const networkOf = (address: string): string => {
   return `${group(0)}:${group(2)}:${group(4)}::/48`
 }
 
-interface Entry {
+interface Entry<K> {
   readonly network: string
-  readonly limit: Limit
+  readonly kind: K
   count: number
   lastAt: number
 }
 
-const make = (now: () => number): TopTalkersShape => {
-  let current = new Map<string, Entry>()
-  let previous = new Map<string, Entry>()
+/** Who stands out in one thing that is counted, since this hour and the one before began. */
+const make = <K extends string>(now: () => number) => {
+  let current = new Map<string, Entry<K>>()
+  let previous = new Map<string, Entry<K>>()
   let began = now()
 
   const turn = (at: number): void => {
@@ -59,11 +72,11 @@ const make = (now: () => number): TopTalkersShape => {
   }
 
   return {
-    refused: (limit, address, times = 1) => {
+    add: (kind: K, address: string, times: number): void => {
       const at = now()
       turn(at)
       const network = networkOf(address)
-      const key = `${limit} ${network}`
+      const key = `${kind} ${network}`
       const held = current.get(key)
       if (held !== undefined) {
         held.count += times
@@ -72,33 +85,58 @@ const make = (now: () => number): TopTalkersShape => {
       }
       let count = times
       if (current.size >= capacity) {
-        // Everybody pays the same; each such round was paid for by as many refusals before it.
+        // Everybody pays the same; each such round was paid for by as many before it.
         for (const entry of current.values()) count = Math.min(count, entry.count)
         for (const [other, entry] of current) if ((entry.count -= count) <= 0) current.delete(other)
         count = times - count
       }
-      if (count > 0) current.set(key, { network, limit, count, lastAt: at })
+      if (count > 0) current.set(key, { network, kind, count, lastAt: at })
     },
-    top: (count) => {
+    top: (most: number): ReadonlyArray<Readonly<Entry<K>>> => {
       turn(now())
-      const sums = new Map<string, Talker>()
-      for (const [key, { count: refusals, lastAt, limit, network }] of [...previous, ...current]) {
+      const sums = new Map<string, Entry<K>>()
+      for (const [key, { count, kind, lastAt, network }] of [...previous, ...current]) {
         const sum = sums.get(key)
-        sums.set(key, { network, limit, refusals: refusals + (sum?.refusals ?? 0), lastAt })
+        sums.set(key, { network, kind, count: count + (sum?.count ?? 0), lastAt })
       }
-      return [...sums.values()].sort((a, b) => b.refusals - a.refusals).slice(0, count)
+      return [...sums.values()].sort((a, b) => b.count - a.count).slice(0, most)
     }
   }
 }
 
+const over = (now: () => number): TopTalkersShape => {
+  const refusals = make<Limit>(now)
+  const queries = make<"dns">(now)
+  return {
+    refused: (limit, address, times = 1) => refusals.add(limit, address, times),
+    asked: (address, times) => queries.add("dns", address, times),
+    top: (count) =>
+      refusals.top(count).map(({ count, kind, lastAt, network }) => ({
+        network,
+        limit: kind,
+        refusals: count,
+        lastAt
+      })),
+    busiest: (count) =>
+      queries.top(count).map(({ count, lastAt, network }) => ({ network, queries: count, lastAt }))
+  }
+}
+
+const silent: TopTalkersShape = {
+  refused: () => {},
+  asked: () => {},
+  top: () => [],
+  busiest: () => []
+}
+
 /** Without its layer nothing is kept. */
 export class TopTalkers extends Context.Reference<TopTalkers>()("dnsmesh/runtime/TopTalkers", {
-  defaultValue: (): TopTalkersShape => ({ refused: () => {}, top: () => [] })
+  defaultValue: (): TopTalkersShape => silent
 }) {
   static readonly layer = Layer.effect(
     TopTalkers,
     Effect.map(Effect.clock, (clock) =>
-      make(() => Math.floor(clock.unsafeCurrentTimeMillis() / 1000))
+      over(() => Math.floor(clock.unsafeCurrentTimeMillis() / 1000))
     )
   )
 }

@@ -20,21 +20,27 @@ export interface Description {
   readonly rows: Readonly<Record<string, number>>
 }
 
+/** A connection to `path` that cannot write, until the scope closes. */
+export const connection = (path: string) =>
+  SqliteClient.make({ filename: path, readonly: true, disableWAL: true }).pipe(
+    Effect.flatMap((client) => client.reserve),
+    Effect.tap((connection) =>
+      connection.execute(`PRAGMA busy_timeout = ${busyTimeout}`, [], undefined)
+    ),
+    Effect.catchAllDefect(Effect.fail),
+    Effect.provide(Reactivity.layer)
+  )
+
 /** Gives `use` a connection to `path` that cannot write; `what` completes "cannot …". */
 export const reading = <A>(
   path: string,
   what: string,
   use: (connection: Connection) => Effect.Effect<A, unknown>
 ): Effect.Effect<A, BackupError> =>
-  SqliteClient.make({ filename: path, readonly: true, disableWAL: true }).pipe(
-    Effect.flatMap((client) => client.reserve),
-    Effect.tap((connection) =>
-      connection.execute(`PRAGMA busy_timeout = ${busyTimeout}`, [], undefined)
-    ),
+  connection(path).pipe(
     Effect.flatMap(use),
     Effect.catchAllDefect(Effect.fail),
     Effect.scoped,
-    Effect.provide(Reactivity.layer),
     Effect.mapError(because(what))
   )
 

@@ -227,11 +227,17 @@ const make = (sql: SqlClient.SqlClient): TokenStoreShape => {
           return old + (yield* changes)
         })
       ),
-    tailAudit: ({ event, limit }) =>
+    tailAudit: ({ event, limit, since, subject, until }) =>
       asStoreError(
         Effect.map(
           sql<AuditColumns>`SELECT ts, event, token_hash, subject, remote_addr, detail
-            FROM token_audit WHERE (${event ?? null} IS NULL OR event = ${event ?? null})
+            FROM token_audit WHERE ${sql.and([
+              // Each only where it is asked for, so that a subject's rows are found by their index.
+              ...(subject === undefined ? [] : [sql`subject = ${subject}`]),
+              ...(event === undefined ? [] : [sql`event = ${event}`]),
+              ...(since === undefined ? [] : [sql`+ts >= ${since}`]),
+              ...(until === undefined ? [] : [sql`+ts <= ${until}`])
+            ])}
             ORDER BY id DESC LIMIT ${limit}`,
           (rows) => rows.map(toAudit)
         )

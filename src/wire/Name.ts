@@ -16,6 +16,13 @@ const brandKey = Brand.nominal<WireKey>()
 const beyondAscii = /[^\x00-\x7f]/
 const label = /^_?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/
 
+/** A pattern for this would try every run of dots anew from each of its dots. */
+export const withoutTrailingDots = (text: string): string => {
+  let end = text.length
+  while (end > 0 && text.charCodeAt(end - 1) === 0x2e) end--
+  return text.slice(0, end)
+}
+
 /**
  * Parses presentation form. A label is an optional `_` and letters, digits and inner
  * hyphens, 1 to 63 octets in all (RFC 1035 §2.3.1 with RFC 8552 underscores).
@@ -23,7 +30,7 @@ const label = /^_?[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$/
 export const parse = (text: string): Option.Option<Name> => {
   // Before case is folded: the Kelvin sign (U+212A) would come out as an ASCII k.
   if (beyondAscii.test(text)) return Option.none()
-  const name = text.replace(/\.+$/, "").toLowerCase()
+  const name = withoutTrailingDots(text).toLowerCase()
   if (name.length === 0 || name.length > 253) return Option.none()
   return name.split(".").every((part) => part.length <= 63 && label.test(part))
     ? Option.some(brand(name))

@@ -39,6 +39,10 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
   {
     /** Applies all changes of one request, or none. When it succeeds they are durable and answered. */
     readonly apply: (request: WriteRequest) => Effect.Effect<Applied, PublishError>
+    /** As `apply` of each, one after the other, with one commit for as many as a group takes. */
+    readonly applyEach: (
+      requests: ReadonlyArray<WriteRequest>
+    ) => Effect.Effect<ReadonlyArray<Exit.Exit<Applied, PublishError>>>
   }
 >() {
   static readonly layer = Layer.scoped(
@@ -75,6 +79,22 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
         Effect.async((resume) => {
           if (!open) return resume(closed)
           waiting.push({ request, resume })
+          if (!busy) gather()
+        })
+
+      const applyEach = (requests: ReadonlyArray<WriteRequest>) =>
+        Effect.async<ReadonlyArray<Exit.Exit<Applied, PublishError>>>((resume) => {
+          const exits: Array<Exit.Exit<Applied, PublishError>> = requests.map(() => closed)
+          let due = requests.length
+          if (!open || due === 0) return resume(Effect.succeed(exits))
+          for (const [at, request] of requests.entries())
+            waiting.push({
+              request,
+              resume: (exit) => {
+                exits[at] = exit
+                if (--due === 0) resume(Effect.succeed(exits))
+              }
+            })
           if (!busy) gather()
         })
 
@@ -174,7 +194,7 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
           onIdle = () => resume(Effect.void)
         })
       )
-      return Publisher.of({ apply })
+      return Publisher.of({ apply, applyEach })
     })
   )
 }

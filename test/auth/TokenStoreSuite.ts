@@ -4,7 +4,7 @@ import { Effect, type Layer } from "effect"
 import type { Claim } from "../../src/auth/Ownership.ts"
 import * as Subject from "../../src/auth/Subject.ts"
 import type { TokenRow } from "../../src/auth/TokenRow.ts"
-import { TokenStore } from "../../src/auth/TokenStore.ts"
+import { type AuditFilter, TokenStore } from "../../src/auth/TokenStore.ts"
 
 export const alice = Subject.unsafeMake("alice@example.com")
 export const [keyA, keyB] = ["aa".repeat(32), "bb".repeat(32)]
@@ -227,6 +227,27 @@ export const suite = (name: string, layer: () => Layer.Layer<TokenStore, unknown
         const [row] = yield* store.tailAudit({ event: "revoked", limit: 1 })
         assert.strictEqual(row?.tokenHash, null)
         assert.strictEqual(row?.detail, "by_subject count=1")
+      }))
+
+    test("finds the lines of one subject, event and time", (store) =>
+      Effect.gen(function* () {
+        const row = { tokenHash: null, remoteAddr: null, detail: null }
+        const bob = "bob@example.com"
+        yield* store.appendAudit([
+          { ...row, ts: 1, event: "used", subject: alice },
+          { ...row, ts: 2, event: "rejected", subject: alice },
+          { ...row, ts: 3, event: "used", subject: bob },
+          { ...row, ts: 4, event: "used", subject: null },
+          { ...row, ts: 5, event: "used", subject: alice }
+        ])
+        const found = (filter: Omit<AuditFilter, "limit">, limit = 9) =>
+          Effect.map(store.tailAudit({ ...filter, limit }), (rows) => rows.map(({ ts }) => ts))
+        assert.deepStrictEqual(yield* found({ subject: alice }), [5, 2, 1])
+        assert.deepStrictEqual(yield* found({ subject: alice, event: "used" }), [5, 1])
+        assert.deepStrictEqual(yield* found({ subject: alice }, 2), [5, 2])
+        assert.deepStrictEqual(yield* found({ subject: alice, since: 2 }), [5, 2])
+        assert.deepStrictEqual(yield* found({ since: 2, until: 4 }), [4, 3, 2])
+        assert.deepStrictEqual(yield* found({ event: "used", until: 3 }), [3, 1])
       }))
 
     test("keeps the audit within age and number", (store) =>

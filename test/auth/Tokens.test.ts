@@ -65,12 +65,22 @@ describe("Tokens", () => {
   it.effect("grants the one write that was asked for and no other", () =>
     Effect.gen(function* () {
       const { token } = yield* mint()
-      const grant = yield* (yield* TokenAuth).authorize(token, "publish", `${own}.`, "192.0.2.7")
+      const { grant } = yield* (yield* TokenAuth).authorize(
+        token,
+        "publish",
+        `${own}.`,
+        "192.0.2.7"
+      )
       assert.isTrue(grant.allows("add", unsafeMake(own)))
       assert.isFalse(grant.allows("delete", unsafeMake(own)))
       assert.isFalse(grant.allows("add", unsafeMake(`x.${own}`)))
       assert.isTrue(grant.mayShorten)
-      const shared = yield* (yield* TokenAuth).authorize(token, "publish", pool, "192.0.2.7")
+      const { grant: shared } = yield* (yield* TokenAuth).authorize(
+        token,
+        "publish",
+        pool,
+        "192.0.2.7"
+      )
       assert.isFalse(shared.mayShorten)
       assert.notInclude(shared.subject, "alice")
     }).pipe(Effect.provide(credentials()))

@@ -96,11 +96,11 @@ describe("DNS over HTTPS", () => {
       const from = (address: string) =>
         Effect.map(
           post(query("one.mesh.test"), mediaType, { "x-forwarded-for": address }),
-          ({ status }) => status
+          ({ header, status }) => `${status} ${header("ratelimit")?.replace(/t=.*/, "")}`
         )
       assert.deepStrictEqual(
         yield* Effect.all(["192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"].map(from)),
-        [200, 200, 429, 200]
+        ['200 "dns";r=1;', '200 "dns";r=0;', '429 "dns";r=0;', '200 "dns";r=1;']
       )
     })
   )

@@ -9,6 +9,7 @@ import * as Claim from "../../src/dmp/Claim.ts"
 import * as Ed25519 from "../../src/dmp/Ed25519.ts"
 import * as Heartbeat from "../../src/dmp/Heartbeat.ts"
 import { ClientLimit } from "../../src/http/ClientLimit.ts"
+import { RateLimitFields } from "../../src/http/RateLimitFields.ts"
 import * as LegacyHttp from "../../src/http/LegacyHttp.ts"
 import { Gossip } from "../../src/peers/Gossip.ts"
 import * as Config from "../../src/peers/HeartbeatConfig.ts"
@@ -75,7 +76,7 @@ const services = (env: Readonly<Record<string, string>>, heartbeats: boolean) =>
         RecordStore.layerMemory,
         SeenStore.layerMemory,
         TsigKeys.layerEmpty,
-        Layer.succeed(ClientLimit, { charge: () => undefined }),
+        Layer.succeed(ClientLimit, { charge: () => undefined, most: Infinity }),
         Layer.succeed(ZoneConfig, zoneConfig()),
         Layer.succeed(
           OwnIdentity,
@@ -103,6 +104,7 @@ const asking = Effect.gen(function* () {
         path,
         query: "",
         client: { address: "192.0.2.9", limiterKey: "192.0.2.9" },
+        limits: new RateLimitFields(),
         id: "test",
         body: () => Effect.succeed(Buffer.from(body === undefined ? "" : JSON.stringify(body)))
       })

@@ -177,3 +177,18 @@ describe("disk space", () => {
     })
   )
 })
+
+describe("networks that stand out", () => {
+  it.scopedLive("are told to the operator, and to nobody else", () =>
+    Effect.gen(function* () {
+      const node = yield* start({ auth: closed("legacy"), http: { rate: 0.001, burst: 1 } })
+      yield* publish(node, "a.example", "x")
+      yield* publish(node, "a.example", "x")
+      assert.strictEqual((yield* ask(node, "GET", "/v1/talkers")).status, 401)
+      const { json } = yield* ask(node, "GET", "/v1/talkers", { token: operatorToken })
+      const [first] = json["refused"] as ReadonlyArray<Record<string, unknown>>
+      assert.deepInclude(first, { network: "127.0.0.0/24", limit: "http", refusals: 1 })
+      assert.deepStrictEqual(json["asking"], [])
+    })
+  )
+})

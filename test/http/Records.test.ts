@@ -314,10 +314,11 @@ describe("who may", () => {
       const denied = {
         bad: { _tag: "Unauthorized" },
         foreign: { _tag: "Forbidden", reason: "not your namespace" },
-        busy: { _tag: "Throttled", retryAfter: 7 }
+        busy: { _tag: "Throttled", retryAfter: 7, limit: undefined }
       } as const
       const asked: Array<ReadonlyArray<string>> = []
       const tokens = Layer.succeed(TokenAuth, {
+        identify: () => Effect.fail(new TokenDenied({ denial: denied.bad })),
         authorize: (token, ...rest) => {
           asked.push([token, ...rest])
           return token === "down"

@@ -175,6 +175,8 @@ describe("Registration over HTTP", () => {
       const spent = yield* challenge(at)
       assert.strictEqual(spent.json.error, "registration rate limit exceeded")
       assert.isAtLeast(Number(spent.headers.get("retry-after")), 1)
+      assert.strictEqual(spent.headers.get("ratelimit-policy"), '"registration";q=2;w=1440')
+      assert.match(spent.headers.get("ratelimit") ?? "", /^"registration";r=0;t=\d+$/)
       assert.deepStrictEqual(
         [
           yield* post(at, "confirm", {}),

@@ -11,6 +11,7 @@ import {
   Stream
 } from "effect"
 import { connect, type Socket } from "node:net"
+import { Account } from "../../src/auth/Account.ts"
 import { AuthConfig, type AuthConfigShape } from "../../src/auth/AuthConfig.ts"
 import { Registration } from "../../src/auth/Registration.ts"
 import { RegistrationConfig } from "../../src/auth/RegistrationConfig.ts"
@@ -27,6 +28,7 @@ import { HttpListeners } from "../../src/http/HttpListeners.ts"
 import { HttpServer } from "../../src/http/HttpServer.ts"
 import { LifecycleConfig } from "../../src/runtime/LifecycleConfig.ts"
 import { Readiness } from "../../src/runtime/Readiness.ts"
+import { TopTalkers } from "../../src/runtime/TopTalkers.ts"
 import { AnswerIndex } from "../../src/zone/AnswerIndex.ts"
 import { ChangeFeed } from "../../src/zone/ChangeFeed.ts"
 import { ContentPolicy } from "../../src/zone/ContentPolicy.ts"
@@ -42,6 +44,7 @@ export interface Options {
   readonly auth?: Partial<AuthConfigShape>
   readonly limits?: Partial<LimitsShape>
   readonly tokens?: Layer.Layer<TokenAuth>
+  readonly account?: Layer.Layer<Account>
   readonly registration?: Layer.Layer<Registration>
   readonly policy?: Layer.Layer<ContentPolicy>
   /** Seconds. */
@@ -119,6 +122,7 @@ export const start = (options: Options = {}): Effect.Effect<TestNode, never, Sco
         options.policy ?? ContentPolicy.layerAcceptAll,
         options.tokens ?? TokenAuth.layerRefuseAll,
         options.registration ?? Registration.layerDisabled,
+        options.account ?? Account.layerAbsent,
         RegistrationConfig.layer,
         UpdateConfig.layer,
         PeersConfig.layer,
@@ -134,6 +138,7 @@ export const start = (options: Options = {}): Effect.Effect<TestNode, never, Sco
         }),
         Limits.layer(options.limits),
         Readiness.layer,
+        TopTalkers.layer,
         Layer.succeed(HttpConfig, { ...httpDefaults, ...options.http }),
         Layer.succeed(AuthConfig, { ...authDefaults, ...options.auth }),
         Layer.succeed(LifecycleConfig, { shutdownTimeout: options.shutdownTimeout ?? 2 }),

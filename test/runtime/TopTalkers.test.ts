@@ -31,6 +31,27 @@ describe("top talkers", () => {
     }).pipe(kept)
   )
 
+  it.effect("tell who asks most apart from who is refused most", () =>
+    Effect.gen(function* () {
+      const talkers = yield* TopTalkers
+      talkers.asked("192.0.2.1", 16)
+      talkers.asked("192.0.2.2", 16)
+      talkers.asked("2001:db8::1", 16)
+      talkers.refused("dns", "198.51.100.1")
+      assert.deepStrictEqual(
+        talkers.busiest(9).map(({ network, queries }) => [network, queries]),
+        [
+          ["192.0.2.0/24", 32],
+          ["2001:db8:0::/48", 16]
+        ]
+      )
+      assert.deepStrictEqual(
+        talkers.top(9).map(({ network }) => network),
+        ["198.51.100.0/24"]
+      )
+    }).pipe(kept)
+  )
+
   it.effect(
     "keep one that stands out among strangers without number, and never count too much",
     () =>

@@ -29,3 +29,13 @@ describe("a name", () => {
     }
   )
 })
+
+describe("a name of nothing but dots", () => {
+  it("ends, however many there are before its last letter", () => {
+    // Any rule that tries each run of dots anew from each dot takes hours for this.
+    const dots = ".".repeat(1_000_000)
+    assert.isTrue(Option.isNone(Name.parse(`${dots}x`)))
+    assert.deepStrictEqual(Name.parse(`x${dots}`), Option.some(Name.unsafeMake("x")))
+    assert.strictEqual(Name.withoutTrailingDots(`${dots}x..`), `${dots}x`)
+  })
+})

@@ -158,7 +158,9 @@ const build = (token: Redacted.Redacted<string>, options: Options) =>
         users(visit, new URLSearchParams(visit.exchange.query).get("q") ?? "", html``)
       ),
       page("/admin/refusals", () =>
-        Effect.map(nowSeconds, (now) => RefusalsPage.render(talkers.top(networksShown), now))
+        Effect.map(nowSeconds, (now) =>
+          RefusalsPage.render(talkers.top(networksShown), talkers.busiest(networksShown), now)
+        )
       ),
       page("/admin/peers", () => peers),
       page("/admin/backups", () =>

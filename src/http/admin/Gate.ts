@@ -105,8 +105,10 @@ export const make = (token: Redacted.Redacted<string>) =>
       })
 
     const attempt = Effect.fnUntraced(function* (exchange: Exchange) {
-      const { client } = exchange
-      if (!limiter.allow(client.limiterKey)) {
+      const { client, limits } = exchange
+      const allowed = limiter.allow(client.limiterKey)
+      limits.tell("login", limiter.standing(client.limiterKey))
+      if (!allowed) {
         count("limited")
         talkers.refused("login", client.address)
         const reply = yield* loginForm(exchange, 429, "Too many attempts. Wait half a minute.")

@@ -22,12 +22,15 @@ const dnsLatency = "dmp_dns_answer_seconds"
 const httpLatency = "dmp_http_request_duration_seconds"
 export const outcomes = "dmp_dns_queries_total"
 export const statuses = "dmp_http_requests_total"
+const batches = "dmp_http_batch_records_total"
 
 const watched: MetricHistory.Watched = {
   counters: {
     queries: (reader) => reader.value(outcomes) ?? 0,
     requests: (reader) => reader.value(statuses) ?? 0,
-    publishes: (reader) => reader.where(statuses, { method: "POST", status: "201" }),
+    publishes: (reader) =>
+      reader.where(statuses, { method: "POST", status: "201" }) +
+      reader.where(batches, { result: "published" }),
     refused: (reader) => reader.where(outcomes, { outcome: "rate_limited" })
   },
   histograms: [dnsLatency, httpLatency]

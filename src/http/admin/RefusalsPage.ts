@@ -1,5 +1,5 @@
 /** Who runs into the limits, as far as the node keeps that. */
-import type { Talker } from "../../runtime/TopTalkers.ts"
+import type { Asker, Talker } from "../../runtime/TopTalkers.ts"
 import * as Ago from "../Ago.ts"
 import { html, type Html } from "../Html.ts"
 import { table } from "./Frame.ts"
@@ -13,7 +13,11 @@ const limitText: Readonly<Record<Talker["limit"], string>> = {
   login: "dashboard sign-in"
 }
 
-export const render = (talkers: ReadonlyArray<Talker>, now: number): Html =>
+export const render = (
+  talkers: ReadonlyArray<Talker>,
+  askers: ReadonlyArray<Asker>,
+  now: number
+): Html =>
   html`<p>
       Networks refused most in this hour and the one before, cut to IPv4 /24 and IPv6 /48. They are
       held in memory only and are gone at a restart. Counts are lower bounds.
@@ -28,6 +32,16 @@ export const render = (talkers: ReadonlyArray<Talker>, now: number): Html =>
         `${Ago.span(now - lastAt)} ago`
       ]),
       "Nobody has been refused lately."
+    )}
+    ${table(
+      "Networks that ask most",
+      ["Network", "DNS queries", "Last"],
+      askers.map(({ lastAt, network, queries }) => [
+        html`<code>${network}</code>`,
+        `about ${Numbers.count(queries)}`,
+        `${Ago.span(now - lastAt)} ago`
+      ]),
+      "Nobody has asked much lately."
     )}
     <p class="soft">
       A resolver of many people may well be here: exempt it with

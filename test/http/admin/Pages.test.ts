@@ -99,7 +99,11 @@ describe("the operator's pages", () => {
         undefined
       ),
       SettingsPage.render([{ area: hostile, name: hostile, value: hostile, source: hostile }]),
-      RefusalsPage.render([{ network: hostile, limit: "dns", refusals: 1, lastAt: now }], now),
+      RefusalsPage.render(
+        [{ network: hostile, limit: "dns", refusals: 1, lastAt: now }],
+        [{ network: hostile, queries: 1, lastAt: now }],
+        now
+      ),
       PeersPage.render({
         cluster: Option.some({
           node_id: null,

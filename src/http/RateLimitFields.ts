@@ -1,0 +1,41 @@
+/**
+ * `RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers): what the limits that
+ * one request was charged to have left for its sender, so that clients slow down before they are
+ * refused. Says what the limiters said, and nothing where none was asked.
+ */
+import type { Standing } from "../runtime/RateLimiter.ts"
+
+/** Names of the limits, as the documentation explains them; clients tell them apart by these. */
+export type LimitName = "client" | "token" | "registration" | "sync" | "dns" | "login" | "legacy"
+
+export class RateLimitFields {
+  readonly #names: Array<LimitName> = []
+  readonly #standings: Array<Standing> = []
+
+  /** The latest standing of a limit is the one that counts; none means that it does not bind. */
+  tell(name: LimitName, standing: Standing | undefined): void {
+    if (standing === undefined) return
+    const at = this.#names.indexOf(name)
+    if (at >= 0) this.#standings[at] = standing
+    else {
+      this.#names.push(name)
+      this.#standings.push(standing)
+    }
+  }
+
+  /** Puts the two fields among `headers`, if there is anything to say. */
+  writeTo(headers: Record<string, string | number>): void {
+    if (this.#names.length === 0) return
+    let policy = ""
+    let limit = ""
+    for (let at = 0; at < this.#names.length; at++) {
+      const standing = this.#standings[at]
+      if (standing === undefined) continue
+      const item = `${at === 0 ? "" : ", "}"${this.#names[at]}"`
+      policy += `${item};q=${standing.quota};w=${standing.window}`
+      limit += `${item};r=${standing.remaining};t=${standing.reset}`
+    }
+    headers["RateLimit-Policy"] = policy
+    headers["RateLimit"] = limit
+  }
+}
