@@ -12,6 +12,7 @@ import * as SyncApi from "../peers/SyncApi.ts"
 import * as SyncMetrics from "../peers/SyncMetrics.ts"
 import { SyncServer } from "../peers/SyncServer.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
+import { SecurityLog } from "../runtime/SecurityLog.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
 import * as Refusal from "./Refusal.ts"
 import { empty, json, type Reply } from "./Reply.ts"
@@ -48,6 +49,7 @@ export const routes = Effect.gen(function* () {
   const config = yield* PeersConfig
   const { operatorToken } = yield* AuthConfig
   const server = yield* SyncServer
+  const security = yield* SecurityLog
   const limiter = yield* RateLimiter.make({ rate: config.syncRate, burst: config.syncBurst })
   const own = Option.toArray(Option.map(config.syncToken, Redacted.value))
   const isPeer = presents([...own, ...commaSeparated(config.acceptedSyncTokens)])
@@ -66,14 +68,15 @@ export const routes = Effect.gen(function* () {
       methods: [method],
       handle: (exchange) =>
         Effect.suspend((): Effect.Effect<Reply, Refusal.Refusal> => {
-          const { limiterKey } = exchange.client
+          const { address, limiterKey } = exchange.client
+          const { authorization } = exchange.request.headers
           if (!limiter.allow(limiterKey))
             return Effect.fail(
               Refusal.rateLimited("rate limit exceeded", limiter.retryAfter(limiterKey))
             )
-          return mayEnter(exchange.request.headers.authorization)
-            ? handle(exchange)
-            : Effect.fail(forbidden)
+          if (mayEnter(authorization)) return handle(exchange)
+          if (authorization !== undefined) security.refused("sync", address, template)
+          return Effect.fail(forbidden)
         }).pipe(
           Effect.tap(({ status }) => SyncMetrics.request(name, status)),
           Effect.tapError(({ status }) => SyncMetrics.request(name, status))
