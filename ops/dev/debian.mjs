@@ -30,6 +30,8 @@ const packageOf = {
   restic: "restic",
   rclone: "rclone",
   "systemd-analyze": "systemd",
+  "fail2ban-regex": "fail2ban",
+  nft: "nftables",
   openssl: "openssl",
   ip: "iproute2"
 }
