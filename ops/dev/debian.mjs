@@ -33,6 +33,8 @@ const packageOf = {
   // which reads the journal by the second
   "fail2ban-regex": "fail2ban python3-systemd",
   nft: "nftables",
+  "ansible-playbook": "ansible-core python3-apt",
+  "ansible-lint": "ansible-lint",
   openssl: "openssl",
   ip: "iproute2"
 }
