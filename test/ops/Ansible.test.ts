@@ -154,7 +154,7 @@ describe.skipIf(
 )("a host the role was played on", () => {
   layer(Host.layer, { excludeTestServices: true, timeout: "180 seconds" })((it) => {
     const test = (name: string, body: (host: Machine) => Effect.Effect<unknown>) =>
-      it.effect(name, () => Effect.flatMap(Host, body), 180_000)
+      it.effect(name, () => Effect.flatMap(Host, body), 300_000)
 
     test("has a node with TLS, backups, and what watches it; a second play changes nothing", (host) =>
       Effect.gen(function* () {
