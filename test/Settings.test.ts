@@ -31,7 +31,7 @@ describe("The configuration of an empty environment", () => {
         tsigDbPath: "/var/lib/dmp/dmp_tsig.db",
         heartbeatDbPath: "/var/lib/dmp/dmp_heartbeats.db"
       })
-      assert.deepStrictEqual(config.log, { level: "INFO", format: "text" })
+      assert.deepStrictEqual(config.log, { level: "INFO", format: "text", security: false })
       assert.deepInclude(config.dns, {
         port: 5353,
         rate: 50,

@@ -30,6 +30,11 @@ const packageOf = {
   restic: "restic",
   rclone: "rclone",
   "systemd-analyze": "systemd",
+  // which reads the journal by the second
+  "fail2ban-regex": "fail2ban python3-systemd",
+  nft: "nftables",
+  "ansible-playbook": "ansible-core python3-apt",
+  "ansible-lint": "ansible-lint",
   openssl: "openssl",
   ip: "iproute2"
 }
@@ -75,7 +80,7 @@ const install = (packages) => {
 export const ensureDebianPackages = () => {
   const absent = missing()
   if (absent.length === 0) return
-  const packages = [...new Set(absent.map((name) => packageOf[name]))]
+  const packages = [...new Set(absent.flatMap((name) => packageOf[name].split(" ")))]
   const root = process.getuid?.() === 0
   if (root && executable("/usr/bin/apt-get")) {
     say(`installing Debian packages: ${packages.join(" ")}`)

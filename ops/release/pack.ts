@@ -22,7 +22,14 @@ const stage = mkdtempSync(join(tmpdir(), "dnsmesh-pack-"))
 const write = (path: string, value: unknown) =>
   writeFileSync(join(stage, path), `${JSON.stringify(value, null, 2)}\n`)
 
-const kit = ["ops/dnsmesh-node.service", "ops/prometheus", "ops/grafana", "ops/otel", "Caddyfile"]
+const kit = [
+  "ops/dnsmesh-node.service",
+  "ops/prometheus",
+  "ops/grafana",
+  "ops/otel",
+  "ops/fail2ban",
+  "Caddyfile"
+]
 for (const path of ["dist", "ops/bin", ...kit])
   cpSync(join(tree, path), join(stage, path), {
     recursive: true,

@@ -5,6 +5,7 @@
 import { Effect, Either } from "effect"
 import { limiterKey } from "../runtime/IpAddress.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
+import { SecurityLog } from "../runtime/SecurityLog.ts"
 import { TopTalkers } from "../runtime/TopTalkers.ts"
 import * as TrustedProxies from "../runtime/TrustedProxies.ts"
 import { type as rrType } from "../wire/Codes.ts"
@@ -71,6 +72,7 @@ export const make = <E extends Exchange>(
 ): Effect.Effect<Accept<E>> =>
   Effect.gen(function* () {
     const talkers = yield* TopTalkers
+    const security = yield* SecurityLog
     const anyone = yield* limiters(settings, 1)
     const proven = yield* limiters(settings, provenFactor)
     const exempt =
@@ -107,6 +109,8 @@ export const make = <E extends Exchange>(
           ((verdict === "query" || verdict === "signed") && ++limited % slip === 0)
         if (told) return exchange.send(kernel.retry(message, transport))
       }
+      // What came by HTTPS the HTTP front reports, whose answer it becomes.
+      else if (transport !== "https") security.refused("limit", address, `dns/${transport}`)
       countDrop("rate_limited")
       exchange.refuse()
     }

@@ -19,7 +19,8 @@ const outcomes = [
   "badcookie",
   "rate_limited",
   "malformed",
-  "tsig_failed"
+  "tsig_failed",
+  "tsig_time"
 ] as const
 
 const drops = ["response", "shed", "rate_limited", "send_error", "connection_cap"] as const

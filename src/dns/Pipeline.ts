@@ -4,6 +4,7 @@
  * `DMP_DNS_MAX_CONCURRENCY` bounds the rest, and what is over it is shed and counted.
  */
 import { Context, Effect, FiberSet, Layer } from "effect"
+import { SecurityLog } from "../runtime/SecurityLog.ts"
 import * as Admission from "./Admission.ts"
 import { DnsConfig } from "./DnsConfig.ts"
 import { countDrop, countOutcome, inFlight, observeLatency } from "./DnsMetrics.ts"
@@ -27,6 +28,7 @@ export class Pipeline extends Context.Tag("dnsmesh/dns/Pipeline")<Pipeline, Pipe
       const config = yield* DnsConfig
       const kernel = yield* Responder
       const slow = yield* SlowPath
+      const security = yield* SecurityLog
       const run = yield* FiberSet.makeRuntime<never, void, never>()
       let working = 0
 
@@ -39,7 +41,11 @@ export class Pipeline extends Context.Tag("dnsmesh/dns/Pipeline")<Pipeline, Pipe
         const began = performance.now()
         inFlight.unsafeUpdate(++working, [])
         slow.handle(message, exchange).pipe(
-          Effect.map((outcome) => countOutcome(outcome)),
+          Effect.map((outcome) => {
+            countOutcome(outcome)
+            if (outcome === "tsig_failed" && exchange.transport !== "udp")
+              security.refused("tsig", exchange.address, `dns/${exchange.transport}`)
+          }),
           Effect.catchAllCause((cause) =>
             Effect.zipRight(
               Effect.sync(() => {

@@ -11,7 +11,7 @@ import { find as findTsig, type TsigRecord } from "../wire/Tsig.ts"
 import { overhead, sequence, sign } from "../wire/TsigSign.ts"
 import { type TsigOutcome, verify } from "../wire/TsigVerify.ts"
 import { DnsConfig } from "./DnsConfig.ts"
-import { bare, refusal } from "./TsigRefusal.ts"
+import { bare, outcomeOf, refusal } from "./TsigRefusal.ts"
 
 /** Who signed a request, and how to answer. */
 export interface Verified {
@@ -72,10 +72,7 @@ export class SignedExchange extends Context.Tag("dnsmesh/dns/SignedExchange")<
             : Effect.succeed(verified(key, tsig))
         return Effect.as(
           Effect.logDebug("TSIG not accepted", { reason: outcome._tag }),
-          rejected(
-            refusal(request, tsig, outcome, { now: now(), udpPayload }),
-            outcome._tag === "Malformed" ? "formerr" : "tsig_failed"
-          )
+          rejected(refusal(request, tsig, outcome, { now: now(), udpPayload }), outcomeOf(outcome))
         )
       }
 

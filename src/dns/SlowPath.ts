@@ -47,8 +47,8 @@ export class SlowPath extends Context.Tag("dnsmesh/dns/SlowPath")<
         if (Option.isSome(secondary)) {
           if (Either.isRight(secondary.value))
             return answerSigned(query, exchange, secondary.value.right)
-          exchange.send(secondary.value.left)
-          return "tsig_failed"
+          exchange.send(secondary.value.left.reply)
+          return secondary.value.left.outcome
         }
         const who = yield* signed.open(query)
         if (who._tag === "Rejected") {

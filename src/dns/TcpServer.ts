@@ -5,6 +5,7 @@ import { Effect, Option, Schedule, type Scope } from "effect"
 import { bindFailed, type BindFailed } from "../runtime/BindFailed.ts"
 import type { ConfigMistakes } from "../runtime/ConfigMistakes.ts"
 import { canonical, limiterKey } from "../runtime/IpAddress.ts"
+import { SecurityLog } from "../runtime/SecurityLog.ts"
 import { TopTalkers } from "../runtime/TopTalkers.ts"
 import type { DnsConfigShape } from "./DnsConfig.ts"
 import { countDrop, openConnections } from "./DnsMetrics.ts"
@@ -128,6 +129,7 @@ const serving = (
     Effect.gen(function* () {
       const clock = yield* Effect.clock
       const talkers = yield* TopTalkers
+      const security = yield* SecurityLog
       const now = () => clock.unsafeCurrentTimeMillis()
       const connections = new Map<TcpConnection, () => void>()
       const deadlines = {
@@ -146,6 +148,7 @@ const serving = (
         if (!count.enter(key)) {
           countDrop("connection_cap")
           talkers.refused("dns-connections", address)
+          security.refused("connections", address, `dns/${transport}`)
           socket.destroy()
           return
         }

@@ -32,11 +32,11 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
     readonly handle: (query: Message.Message, exchange: Exchange) => Effect.Effect<string>
     /**
      * For a query that names the transfer key, such as a secondary's for the SOA: what signs the
-     * reply, or the whole reply where the signature does not hold.
+     * reply, or how to refuse it where the signature does not hold.
      */
     readonly signer: (
       query: Message.Message
-    ) => Effect.Effect<Option.Option<Either.Either<Signer, Buffer>>>
+    ) => Effect.Effect<Option.Option<Either.Either<Signer, Refusal>>>
   }
 >() {
   static readonly layer = Layer.effect(

@@ -11,7 +11,7 @@ import * as TsigSign from "../wire/TsigSign.ts"
 import * as TsigVerify from "../wire/TsigVerify.ts"
 import type { Exchange } from "./Exchange.ts"
 import type { TransferConfigShape } from "./TransferConfig.ts"
-import { bare, refusal } from "./TsigRefusal.ts"
+import { bare, outcomeOf, refusal } from "./TsigRefusal.ts"
 
 export interface Refusal {
   /** For the counters. */
@@ -40,7 +40,7 @@ const verified = (
   return outcome._tag === "Verified"
     ? Either.right(outcome.mac)
     : Either.left({
-        outcome: outcome._tag === "Malformed" ? "formerr" : "tsig_failed",
+        outcome: outcomeOf(outcome),
         reply: refusal(query, tsig, outcome, { now, udpPayload })
       })
 }
@@ -79,7 +79,7 @@ export const make = (config: TransferConfigShape, udpPayload: number) => {
       const tsig = yield* Option.fromNullable(found)
       if (tsig.keyName !== key.name) return yield* Option.none()
       return Either.mapBoth(verified(query, tsig, key, now, udpPayload), {
-        onLeft: (refused) => refused.reply,
+        onLeft: (refused) => refused,
         onRight: (priorMac) => ({
           overhead: TsigSign.overhead(key),
           seal: (answer: Buffer) => TsigSign.sign(answer, key, { timeSigned: now, priorMac }).bytes

@@ -12,6 +12,13 @@ import type { TsigOutcome } from "../wire/TsigVerify.ts"
 
 export type Failed = Exclude<TsigOutcome, { readonly _tag: "Verified" }>
 
+/**
+ * For the counters. Who signs with the right key and a wrong clock is no stranger, and told
+ * apart from those who have no key.
+ */
+export const outcomeOf = ({ _tag }: Failed): "formerr" | "tsig_time" | "tsig_failed" =>
+  _tag === "Malformed" ? "formerr" : _tag === "BadTime" ? "tsig_time" : "tsig_failed"
+
 export interface RefusalOptions {
   /** Unix seconds. */
   readonly now: number

@@ -16,6 +16,7 @@ import {
   Runtime
 } from "effect"
 import { Readiness } from "../runtime/Readiness.ts"
+import { SecurityLog } from "../runtime/SecurityLog.ts"
 import { networkOf } from "../runtime/TopTalkers.ts"
 import { TrustedProxies } from "../runtime/TrustedProxies.ts"
 import { ServedApi } from "./Api.ts"
@@ -34,6 +35,7 @@ import { commonHeaders, type Reply, write } from "./Reply.ts"
 import * as RequestBody from "./RequestBody.ts"
 import type { Exchange, Method } from "./Route.ts"
 import { routes } from "./Routes.ts"
+import * as SecurityReason from "./SecurityReason.ts"
 import * as UntrustedForwarding from "./UntrustedForwarding.ts"
 
 /** Served up to `headRoom` requests beyond the cap: who asks them must not be shut out by load. */
@@ -61,6 +63,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
       const config = yield* HttpConfig
       const { inFlight } = yield* HttpListeners
       const readiness = yield* Readiness
+      const security = yield* SecurityLog
       const trusts = yield* TrustedProxies
       const noteForwarding = yield* UntrustedForwarding.make
       const clock = yield* Effect.clock
@@ -108,6 +111,8 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
           const took = Number(clock.unsafeCurrentTimeNanos() - started) / 1e9
           const method = request.method ?? ""
           HttpMetrics.answered(labels.has(method) ? method : "OTHER", status, template, took)
+          const reason = SecurityReason.of(status, template, request.headers.authorization)
+          if (reason !== undefined) security.refused(reason, client.address, template)
           if (logsAccess)
             runFork(
               Effect.logDebug(`${client.address} "${method} ${request.url}" ${status}`).pipe(

@@ -11,6 +11,7 @@ import * as SyncApi from "../peers/SyncApi.ts"
 import * as SyncMetrics from "../peers/SyncMetrics.ts"
 import { SyncServer } from "../peers/SyncServer.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
+import { SecurityLog } from "../runtime/SecurityLog.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
 import { compressed } from "./Compression.ts"
 import * as Refusal from "./Refusal.ts"
@@ -32,6 +33,7 @@ export const routes = Effect.gen(function* () {
   const config = yield* PeersConfig
   const { operatorToken } = yield* AuthConfig
   const server = yield* SyncServer
+  const security = yield* SecurityLog
   const limiter = yield* RateLimiter.make({ rate: config.syncRate, burst: config.syncBurst })
   const access = yield* SyncAccess.make
   const operator = SyncAccess.holder(
@@ -51,14 +53,21 @@ export const routes = Effect.gen(function* () {
       methods: [method],
       handle: (exchange) =>
         Effect.suspend((): Effect.Effect<Reply, Refusal.Refusal> => {
-          const { limiterKey } = exchange.client
+          const { address, limiterKey } = exchange.client
+          const { authorization } = exchange.request.headers
           const allowed = limiter.allow(limiterKey)
           exchange.limits.tell("sync", limiter.standing(limiterKey))
           if (!allowed)
             return Effect.fail(
               Refusal.rateLimited("rate limit exceeded", limiter.retryAfter(limiterKey))
             )
-          return Effect.flatMap(enter(exchange), handle)
+          const entered = Effect.tapError(enter(exchange), () =>
+            Effect.sync(() => {
+              // Of signatures nobody can guess one, and a clock or a manifest may be to blame.
+              if (authorization !== undefined) security.refused("sync", address, template)
+            })
+          )
+          return Effect.flatMap(entered, handle)
         }).pipe(
           Effect.flatMap((reply) => compressed(reply, exchange.request.headers["accept-encoding"])),
           // A refusal, too, says how to be let in.

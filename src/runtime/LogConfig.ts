@@ -24,12 +24,19 @@ export const settings = {
     about: "Form of the log: lines of text, or one JSON object a line.",
     values: formats,
     default: "text"
+  }),
+  security: Setting.boolean("DMP_SECURITY_LOG", {
+    about:
+      "Log refused credentials and exceeded limits with the client's whole address (IPv6: its /64), for fail2ban. Off, no whole address is logged above DEBUG.",
+    default: false
   })
 }
 
 export interface LogConfigShape {
   readonly level: (typeof levels)[number]
   readonly format: (typeof formats)[number]
+  /** Whether refusals are logged with addresses. */
+  readonly security: boolean
 }
 
 export const config: Config.Config<LogConfigShape> = Setting.all(settings)

@@ -146,7 +146,7 @@ export const toTextLine = ({ date, level, logger, msg, exc, extras }: Event): st
 
 /** Logs in the given form from the given level on; `write` gets each event with its newline. */
 export const layerWith = (
-  { level, format }: LogConfigShape,
+  { level, format }: Pick<LogConfigShape, "level" | "format">,
   write: (text: string) => void
 ): Layer.Layer<never> => {
   const render = format === "json" ? toJsonLine : toTextLine

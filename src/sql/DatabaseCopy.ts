@@ -1,12 +1,15 @@
 /**
  * Copies and looks at a database without being its node. Invariant: the source is opened
- * read-only, so nothing here changes it, and a copy is one moment of it, WAL included.
+ * read-only or not at all, so nothing here changes it or leaves files beside it, and a copy is
+ * one moment of it, WAL included.
  */
 import { Reactivity } from "@effect/experimental"
 import type { Connection } from "@effect/sql/SqlConnection"
 import { SqliteClient } from "@effect/sql-sqlite-node"
-import { Effect } from "effect"
+import { Effect, Option } from "effect"
+import { dirname } from "node:path"
 import { type BackupError, because, refuse } from "./BackupError.ts"
+import * as DatabaseAtRest from "./DatabaseAtRest.ts"
 import { createPrivately } from "./DatabasePath.ts"
 
 /** How long the copy waits for another process's lock, in ms. */
@@ -52,11 +55,14 @@ export const reading = <A>(
 export const snapshot = (source: string, target: string): Effect.Effect<void, BackupError> =>
   createPrivately(target).pipe(
     Effect.mapError(because(`create ${target}`)),
-    Effect.zipRight(
-      reading(source, `copy ${source}`, (connection) =>
+    Effect.zipRight(DatabaseAtRest.copied(source, dirname(target))),
+    Effect.map(Option.getOrElse(() => source)),
+    Effect.flatMap((from) =>
+      reading(from, `copy ${source}`, (connection) =>
         connection.execute("VACUUM INTO ?", [target], undefined)
       )
     ),
+    Effect.scoped,
     Effect.asVoid
   )
 

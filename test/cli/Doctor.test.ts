@@ -89,7 +89,7 @@ const good: Answers = (name, type) => {
 const look = (answers: Answers, options?: { readonly tcp: boolean }) =>
   Effect.gen(function* () {
     const settings = yield* config({ DMP_DOMAIN: "mesh.test" })
-    return yield* Outside.examine(settings, yield* world(answers, options))
+    return yield* Outside.examine(settings.zone, yield* world(answers, options))
   }).pipe(Effect.scoped)
 
 const levels = (findings: ReadonlyArray<Finding>) =>
@@ -135,7 +135,7 @@ describe("doctor, from outside", () => {
   it.live("says what it cannot see when the resolver is silent", () =>
     Effect.gen(function* () {
       const settings = yield* config({ DMP_DOMAIN: "mesh.test" })
-      const findings = yield* Outside.examine(settings, {
+      const findings = yield* Outside.examine(settings.zone, {
         resolver: { host: "127.0.0.1", port: 1 },
         dnsPort: 1,
         httpsPort: 1

@@ -5,14 +5,16 @@ import packet from "dns-packet"
 import { execFileSync } from "node:child_process"
 import { createSocket } from "node:dgram"
 import { readFileSync, writeFileSync } from "node:fs"
-import { createServer as createHttpServer } from "node:http"
+import { createServer as createHttpServer, type ServerResponse } from "node:http"
 import { createServer as createHttpsServer } from "node:https"
 import type { AddressInfo, Server } from "node:net"
 import { join } from "node:path"
 import * as Certificate from "../../src/cli/doctor/Certificate.ts"
+import { exposure } from "../../src/cli/doctor/Exposure.ts"
 import * as HttpProbe from "../../src/cli/doctor/HttpProbe.ts"
 import { publicFront } from "../../src/cli/doctor/PublicFront.ts"
 import type { World } from "../../src/cli/doctor/World.ts"
+import { freePort } from "../fixtures/FreePort.ts"
 import { tempDirectory } from "../fixtures/TempDirectory.ts"
 import { installed } from "../fixtures/Tools.ts"
 
@@ -130,6 +132,22 @@ const look = (httpsPort: number, options: Options = {}) =>
     return found
   })
 
+/** What strangers reach of a node whose proxy shows `shown` and answers `status` to everything. */
+const exposed = (shown: Shown, options: { readonly status: number; readonly plain: boolean }) =>
+  Effect.gen(function* () {
+    const answer = (_request: unknown, response: ServerResponse) => {
+      response.statusCode = options.status
+      response.end(health)
+    }
+    const httpsPort = yield* serving(createHttpsServer(shown, answer))
+    const plainPort = options.plain ? yield* serving(createHttpServer(answer)) : yield* freePort
+    const { port } = yield* resolver(["127.0.0.1"])
+    const world = { resolver: { host: "127.0.0.1", port }, dnsPort: port, httpsPort }
+    const found = yield* exposure(world, plainPort, hostname)
+    for (const { level, remedy } of found) assert.strictEqual(remedy === "", level === "ok")
+    return found.map(({ check, level }) => `${check} ${level}`)
+  })
+
 const one = (check: string, found: Effect.Effect.Success<ReturnType<typeof look>>) => {
   const [finding, ...more] = found.filter((each) => each.check === check)
   assert.lengthOf(more, 0)
@@ -137,6 +155,22 @@ const one = (check: string, found: Effect.Effect.Success<ReturnType<typeof look>
 }
 
 describe.skipIf(!installed("openssl"))("doctor, before the proxy", () => {
+  it.scopedLive(
+    "finds plain HTTP and metrics open to strangers, and says so when they are not",
+    () =>
+      Effect.gen(function* () {
+        const shown = (yield* authority).selfSigned(hostname)
+        assert.deepStrictEqual(yield* exposed(shown, { status: 200, plain: true }), [
+          "plain-http fail",
+          "metrics fail"
+        ])
+        assert.deepStrictEqual(yield* exposed(shown, { status: 401, plain: false }), [
+          "plain-http ok",
+          "metrics ok"
+        ])
+      })
+  )
+
   it.scopedLive("finds a certificate in order that a known authority signed for the name", () =>
     Effect.gen(function* () {
       const { root, signed } = yield* authority

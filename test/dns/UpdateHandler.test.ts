@@ -310,7 +310,8 @@ describe("a signature that does not hold", () => {
       Effect.gen(function* () {
         const answer = yield* H.send(adding(), options)
         assert.strictEqual(answer.rcode, "NOTAUTH")
-        assert.strictEqual(answer.outcome, "tsig_failed")
+        // The right key with a wrong clock is counted apart: it is nobody who guesses.
+        assert.strictEqual(answer.outcome, error === rcode.BADTIME ? "tsig_time" : "tsig_failed")
         assert.strictEqual(answer.tsigError, error)
         assert.isTrue(answer.zoneEchoed)
         assert.deepStrictEqual(yield* H.held(owner), {})

@@ -2,82 +2,35 @@
  * The operator's pages in a real browser, over the built node. With DNSMESH_SCREENSHOTS=1 the
  * pictures of docs/dashboard.md are taken anew.
  */
-import { createHash, createHmac } from "node:crypto"
+import { createHmac } from "node:crypto"
 import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Page } from "playwright-core"
-import { eventually, run } from "../fixtures/Tools.ts"
+import { eventually } from "../fixtures/Tools.ts"
+import {
+  busy,
+  environment,
+  originOf,
+  overflow,
+  phone,
+  promise,
+  sections,
+  signIn,
+  token
+} from "./AdminPages.ts"
 import { hasBrowser, visit } from "./Browser.ts"
-import { directory, type NodeProcess, publish, request, start } from "./NodeProcess.ts"
+import { directory, publish, request, start } from "./NodeProcess.ts"
 
-const token = "operator-token-for-the-dashboard-test"
 const images = join(import.meta.dirname, "../../docs/images")
 const takesPictures = process.env["DNSMESH_SCREENSHOTS"] === "1"
-const phone = { width: 360, height: 740 }
-
-const promise = <A>(make: () => Promise<A>): Effect.Effect<A> => Effect.promise(make)
 
 const picture = (page: Page, name: string) =>
   promise(async () => {
     if (!takesPictures) return
     mkdirSync(images, { recursive: true })
     await page.screenshot({ path: join(images, `${name}.png`), fullPage: false })
-  })
-
-const environment = (dir: string) => ({
-  DMP_DB_PATH: join(dir, "dmp.db"),
-  DMP_BACKUP_DIR: join(dir, "backups"),
-  DMP_OPERATOR_TOKEN: token,
-  DMP_AUTH_MODE: "multi-tenant",
-  DMP_REGISTRATION_ENABLED: "1",
-  DMP_NODE_HOSTNAME: "node.mesh.test",
-  DMP_DNS_UPDATE_ENABLED: "1",
-  DMP_DNS_RATE: "50",
-  DMP_HTTP_RATE: "0",
-  DMP_RECORD_VALIDATION: "off"
-})
-
-const signIn = (page: Page, origin: string, secret = token) =>
-  promise(async () => {
-    await page.goto(`${origin}/admin`)
-    await page.getByLabel("Operator token").fill(secret)
-    await page.getByRole("button", { name: "Sign in" }).click()
-    await page.waitForLoadState()
-  })
-
-const originOf = (node: NodeProcess) => `http://127.0.0.1:${node.http}`
-
-/** No page may be wider than its screen. */
-const overflow = (page: Page) =>
-  promise(() =>
-    page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-  )
-
-const sections = ["", "/users", "/refusals", "/peers", "/backups", "/settings", "/audit"]
-
-/** Something to look at: records of several kinds and lives, queries, refusals. */
-const busy = (node: NodeProcess) =>
-  Effect.gen(function* () {
-    const hex = (text: string, digits: number) =>
-      createHash("sha256").update(text).digest("hex").slice(0, digits)
-    const kinds = ["identity", "prekey", "manifest", "chunk", "chunk", "chunk"]
-    for (let i = 0; i < 120; i++) {
-      const kind = kinds[i % kinds.length] ?? "chunk"
-      const name = `chunk-${String(i).padStart(4, "0")}-${hex(String(i), 12)}.mesh.test`
-      const value = `v=dmp1;t=${kind};d=${hex(String(i), 40).repeat(2)}`
-      const ttl = [300, 3000, 20_000, 80_000][i % 4] ?? 300
-      assert.strictEqual((yield* publish(node, name, value, ttl, token)).status, 201)
-    }
-    const ask = (name: string) =>
-      run("dig", ["-p", String(node.dns), "+tries=1", "+time=1", "@127.0.0.1", name, "TXT"])
-    yield* Effect.forEach(
-      Array.from({ length: 60 }, (_, i) => i),
-      (i) => ask(`chunk-${String(i).padStart(4, "0")}-${hex(String(i), 12)}.mesh.test`),
-      { concurrency: 8, discard: true }
-    )
-    yield* ask("nobody.mesh.test")
   })
 
 describe.skipIf(!hasBrowser())("the dashboard in a browser", () => {

@@ -93,6 +93,18 @@ describe("an operator's first day", () => {
         assert.strictEqual(plan.code, 0, plan.output)
         assert.include(plan.output, "stays as it is")
 
+        // From a machine without settings: here even without a resolver that answers.
+        const silent = ["--resolver", "127.0.0.1:1"]
+        const far = yield* run(["doctor", "--outside", "dmp.example.com", ...silent], {})
+        assert.strictEqual(far.code, 0, far.output)
+        assert.match(far.output, /does not tell the addresses of dmp\.example\.com/)
+        assert.notInclude(far.output, "config")
+        for (const args of [
+          ["--zone", "mesh.test"],
+          ["--outside", "x", "--hardening"]
+        ])
+          assert.notStrictEqual((yield* run(["doctor", ...args], beside)).code, 0, args.join(" "))
+
         const wrong = yield* run(["doctor"], { ...beside, DMP_HTTP_PORT: "eighty" })
         assert.strictEqual(wrong.code, 1)
         assert.include(wrong.output, "DMP_HTTP_PORT")

@@ -152,7 +152,14 @@ describe.skipIf(
         )
         const private_ = yield* doctor("--resolver 127.0.0.9")
         assert.include(private_.find(({ check }) => check === "tls")?.message, "comes from a")
-        step("doctor, twice")
+        // As from a laptop: nobody in particular, and no settings.
+        const far = yield* sh(
+          `setpriv --reuid nobody --regid nogroup --clear-groups env -i PATH="$PATH" dnsmesh-node doctor --outside dmp.example.com --zone mesh.example.com --resolver 127.0.0.9 --ca /tmp/ca.pem`
+        )
+        assert.strictEqual(far.status, 0, far.stdout + far.stderr)
+        for (const check of ["delegation", "reach-tcp", "tls", "plain-http", "metrics"])
+          assert.match(far.stdout, new RegExp(`^ok +${check} `, "m"), far.stdout)
+        step("doctor, thrice")
 
         yield* must(`
           cd "$(npm root -g)/dnsmesh-node"

@@ -1,7 +1,7 @@
 /** The shipped unit under a real systemd, installed by the commands of docs/systemd.md. */
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawnSync } from "node:child_process"
 import { readFileSync } from "node:fs"
 import { basename, join } from "node:path"
 import { tempDirectory } from "../fixtures/TempDirectory.ts"
@@ -11,12 +11,12 @@ import { type Machine, machine, possible } from "./SystemdMachine.ts"
 const root = join(import.meta.dirname, "../..")
 
 /** A block of the page as root would type it. */
-const block = (containing: string): string => {
-  const page = readFileSync(join(root, "docs/systemd.md"), "utf8")
+const block = (containing: string, name = "systemd.md"): string => {
+  const page = readFileSync(join(root, "docs", name), "utf8")
   const found = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].find(([, text = ""]) =>
     text.includes(containing)
   )
-  assert.isDefined(found, `docs/systemd.md has no block with ${containing}`)
+  assert.isDefined(found, `docs/${name} has no block with ${containing}`)
   return found?.[1]?.replaceAll("sudo ", "") ?? ""
 }
 
@@ -195,6 +195,61 @@ describe.skipIf(!possible() || !installed("nsenter", "npm", "curl", "dig"))(
               doctor.stdout + doctor.stderr
             )
         }))
+
+      const journal = spawnSync("/usr/bin/python3", ["-c", "import systemd.journal"])
+      const banning = installed("fail2ban-client", "nft") && journal.status === 0
+      it.effect.skipIf(!banning)(
+        "has strangers shut out by fail2ban, as documented, and nobody else",
+        () =>
+          Effect.gen(function* () {
+            const { must, sh } = yield* Host
+            // Nobody on the way between them is trusted, and their network is nobody's own.
+            yield* must(`
+              for last in 1 7 8; do ip address add 198.51.100.$last/32 dev lo; done
+              printf '[sshd]\\nbackend = systemd\\n' > /etc/fail2ban/jail.local
+              cd "$(npm root -g)/dnsmesh-node"
+              ${block("jail.d/dnsmesh-node.conf", "operations.md")}`)
+            const look = (from: string, token: string) =>
+              sh(`curl -sS -o /dev/null -w '%{http_code}' --connect-timeout 2 --interface ${from} \\
+                -H 'Authorization: Bearer ${token}' http://198.51.100.1:80/metrics`)
+            // Port 80 is one of those that are closed; the node's own is the proxy's business.
+            yield* must(
+              "systemd-run --quiet --unit=front caddy reverse-proxy --from http://198.51.100.1:80 --to 127.0.0.1:8053"
+            )
+            yield* eventually(
+              Effect.map(look("198.51.100.8", "x"), ({ stdout }) => stdout === "401"),
+              30
+            )
+            for (let i = 0; i < 10; i++) yield* look("198.51.100.7", "guessed")
+            yield* eventually(
+              Effect.map(sh("fail2ban-client status dnsmesh-node"), ({ stdout }) =>
+                /Banned IP list:\s+198\.51\.100\.7$/m.test(stdout)
+              ),
+              60
+            )
+            yield* eventually(
+              Effect.map(look("198.51.100.7", "guessed"), ({ stdout }) => stdout === "000"),
+              30
+            )
+            assert.strictEqual((yield* look("198.51.100.8", "guessed")).stdout, "401")
+            // A network of IPv6 goes into the set as well as an address does.
+            yield* must("fail2ban-client set dnsmesh-node banip 2001:db8:1:2::/64")
+            yield* eventually(
+              Effect.map(sh("nft list ruleset"), ({ stdout }) =>
+                stdout.includes("2001:db8:1:2::/64")
+              ),
+              30
+            )
+            yield* must("fail2ban-client unban --all")
+            yield* eventually(
+              Effect.map(look("198.51.100.7", "guessed"), ({ stdout }) => stdout === "401"),
+              30
+            )
+            yield* must("systemctl stop fail2ban front")
+            assert.notInclude(yield* must("nft list ruleset"), "dnsmesh")
+          }),
+        120_000
+      )
 
       test("does not try again with a wrong configuration", (host) =>
         Effect.gen(function* () {

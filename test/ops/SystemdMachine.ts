@@ -108,7 +108,7 @@ export const machine = (files: ReadonlyArray<string>) =>
             ...["bash", "--norc", "-euc", script]
           ],
           "",
-          120
+          240
         )
       )
     yield* eventually(

@@ -4,7 +4,10 @@ import type { LogConfigShape } from "../../src/runtime/LogConfig.ts"
 import * as Logging from "../../src/runtime/Logging.ts"
 
 /** What `program` logs, event by event. */
-const logged = <E>(config: LogConfigShape, program: Effect.Effect<unknown, E>) =>
+const logged = <E>(
+  config: Pick<LogConfigShape, "level" | "format">,
+  program: Effect.Effect<unknown, E>
+) =>
   Effect.suspend(() => {
     const written: Array<string> = []
     return Effect.as(

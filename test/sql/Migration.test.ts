@@ -1,8 +1,8 @@
 /** Databases of every release of the reference: opened, copied before, and given back to it. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, TestClock } from "effect"
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
-import { join } from "node:path"
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
+import { dirname, join } from "node:path"
 import * as MigrationReport from "../../src/sql/MigrationReport.ts"
 import { copyOf } from "../../src/sql/PreMigration.ts"
 import * as SqlRecordStore from "../../src/sql/SqlRecordStore.ts"
@@ -40,7 +40,13 @@ describe("files of the reference", () => {
         const before = yield* Effect.forEach(filesOf(files), ({ path }) =>
           Effect.sync(() => readFileSync(path))
         )
+        const listing = () =>
+          [...new Set(filesOf(files).map(({ path }) => dirname(path)))].flatMap((it) =>
+            readdirSync(it)
+          )
+        const listed = listing()
         const report = yield* Effect.forEach(filesOf(files), MigrationReport.inspect)
+        assert.sameMembers(listing(), listed, "a dry run leaves nothing behind")
         for (const [at, { path }] of filesOf(files).entries())
           assert.isTrue(before[at]?.equals(readFileSync(path)), "a dry run only reads")
 

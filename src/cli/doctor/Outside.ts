@@ -1,7 +1,6 @@
 /** What the world sees of the node, asked through a resolver and then at the servers themselves. */
 import { Effect, Option } from "effect"
 import { isIPv6 } from "node:net"
-import type { NodeConfig } from "../../Settings.ts"
 import * as DnsProbe from "./DnsProbe.ts"
 import { type Finding, fail, ok, unknown } from "./Finding.ts"
 import { publicFront } from "./PublicFront.ts"
@@ -99,10 +98,16 @@ const zoneFindings = (world: World, zone: string) =>
     )
   )
 
-export const examine = (config: NodeConfig, world: World): Effect.Effect<ReadonlyArray<Finding>> =>
+/** What is looked for: the zones of a node, and its public name. */
+export interface Sought {
+  readonly zones: ReadonlyArray<string>
+  readonly nodeHostname: Option.Option<string>
+}
+
+export const examine = (sought: Sought, world: World): Effect.Effect<ReadonlyArray<Finding>> =>
   Effect.gen(function* () {
-    const zones = yield* Effect.forEach(config.zone.zones, (zone) => zoneFindings(world, zone))
-    const front = yield* Option.match(config.zone.nodeHostname, {
+    const zones = yield* Effect.forEach(sought.zones, (zone) => zoneFindings(world, zone))
+    const front = yield* Option.match(sought.nodeHostname, {
       onNone: () =>
         Effect.succeed([
           unknown("https", "the node's public name is not known", "set DMP_NODE_HOSTNAME")

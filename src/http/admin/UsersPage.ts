@@ -90,7 +90,7 @@ const tokens = (users: Users): Html => {
     <h2 id="tokens">Publish tokens</h2>
     ${table(
       "Tokens that are not revoked",
-      ["Subject", "Token", "Issued", "Ends", "By", "Note", ""],
+      ["Subject", "Token", "Issued", "Ends", "By", "Note", "Action"],
       users.tokens
         .slice(0, shown)
         .map((row) => [
@@ -130,7 +130,7 @@ const keys = (users: Users): Html => {
     <h2 id="keys">TSIG keys</h2>
     ${table(
       "Keys that are not revoked",
-      ["Name", "Subject", "Algorithm", "Ends", "May write", ""],
+      ["Name", "Subject", "Algorithm", "Ends", "May write", "Action"],
       users.keys.slice(0, shown).map((key) => [
         html`<code>${key.name}.</code>`,
         key.subject === "" ? "–" : key.subject,
@@ -167,7 +167,7 @@ const subjects = (users: Users): Html =>
     <h2 id="subjects">Subjects</h2>
     ${table(
       "Who holds which name",
-      ["Subject", "Key", "Since", "Reserved", "State", ""],
+      ["Subject", "Key", "Since", "Reserved", "State", "Action"],
       users.owners
         .slice(0, shown)
         .map((owner) => [
