@@ -113,8 +113,8 @@ export const upkeep: Upkeep = { isDue, run: normalise }
 
 /**
  * Indexes whose columns are the first of another's. The reference makes them again whenever it
- * opens the file, so they may go without a copy; each write of a row costs a fifth more with them
- * (bench/keys.ts), and a file a third.
+ * opens the file, so they may go without a copy. Without them SQLite takes a sixth less processor
+ * time for a write of 64 new rows, and the file is a twentieth smaller.
  */
 const unneeded = ["idx_records_name", "idx_records_stored_ts"]
 
