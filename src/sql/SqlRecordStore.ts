@@ -7,6 +7,7 @@ import { Clock, Effect, Layer, Option, Schema, Stream } from "effect"
 import { stat } from "node:fs/promises"
 import { collect } from "../runtime/Garbage.ts"
 import * as Name from "../wire/Name.ts"
+import { LiveZone } from "../zone/LiveZone.ts"
 import type { LiveRow, RecordStore } from "../zone/RecordStore.ts"
 import type { StoredTxt } from "../zone/TxtRecord.ts"
 import * as HostedStore from "./HostedStore.ts"
@@ -120,6 +121,16 @@ const make = Effect.gen(function* () {
         Stream.mapError(toStoreError),
         Stream.ensuring(forget)
       ),
+    fill: (memory, now) =>
+      Effect.suspend(() => {
+        const zone = new LiveZone(now, memory)
+        return Stream.runForEach(livePages(now), (rows) =>
+          Effect.sync(() => {
+            for (const [name, value, expiresAt] of rows)
+              zone.load(String(name), String(value), Number(expiresAt))
+          })
+        )
+      }).pipe(asStoreError, Effect.ensuring(forget)),
     sweep: (now, limit) =>
       transaction(sql, (run) =>
         // The highest stored_ts outlives its row, lest a clock set back gives it out again.
@@ -201,6 +212,7 @@ export const hosted = HostedStore.make(RecordRows, {
   members: {
     commit: "call",
     live: "streamCall",
+    fill: "call",
     sweep: "call",
     digest: "call",
     rowsAt: "call",
