@@ -121,6 +121,19 @@ export class LiveZone extends ZoneReader {
       yield this.#toNode(at)
   }
 
+  /** As `nodes`, of the values that begin so, in ASCII of at most one string. */
+  *beginning(prefix: string): IterableIterator<string> {
+    const octets = Buffer.from(prefix)
+    for (let at = this.#tree.nodeFrom(0); at !== 0; at = this.#tree.nodeFrom(at + 1))
+      for (let txt = this.first(at); txt !== 0; txt = this.next(txt)) {
+        if (this.rdataLength(txt) <= octets.length) continue
+        const start = this.rdataStart(txt) + 1
+        const end = start + octets.length
+        if (this.octets.compare(octets, 0, octets.length, start, end) === 0)
+          yield this.#octetsOf(txt)
+      }
+  }
+
   /** As `nodes`, with the name of each. */
   *entries(): IterableIterator<readonly [WireKey, ZoneNode]> {
     for (const held of this.nodes()) yield [held.key, held]
