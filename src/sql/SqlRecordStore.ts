@@ -5,7 +5,6 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { Clock, Effect, Layer, Option, Schema, Stream } from "effect"
 import { stat } from "node:fs/promises"
-import { collect } from "../runtime/Garbage.ts"
 import * as Name from "../wire/Name.ts"
 import { LiveZone } from "../zone/LiveZone.ts"
 import type { LiveRow, RecordStore } from "../zone/RecordStore.ts"
@@ -108,9 +107,6 @@ const make = Effect.gen(function* () {
       )
     )
 
-  // Every page has gone through the cache, and every row through this thread's heap.
-  const forget = Effect.zipRight(Effect.ignore(sql`PRAGMA shrink_memory`), collect)
-
   /** Reads everything once: pages kept of it would be memory that is never given back. */
   const passingThrough = <A, E>(reading: Effect.Effect<A, E>) =>
     Effect.gen(function* () {
@@ -136,8 +132,7 @@ const make = Effect.gen(function* () {
           )
         ),
         Stream.filter((rows) => rows.length > 0),
-        Stream.mapError(toStoreError),
-        Stream.ensuring(forget)
+        Stream.mapError(toStoreError)
       ),
     fill: (memory, now) =>
       Effect.suspend(() => {
