@@ -36,7 +36,7 @@ export const make = Effect.gen(function* () {
     if (identities > 0) known.set(mailbox, identities)
     else known.delete(mailbox)
   }
-  for (const node of zone.nodes()) for (const { octets } of node.txts) count(octets, 1)
+  for (const octets of zone.beginning(prefixes.identity)) count(octets, 1)
   yield* feed.subscribe(({ content }) => {
     for (const { kind, octets } of content) count(octets, kind === "added" ? 1 : -1)
   })

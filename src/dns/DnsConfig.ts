@@ -71,7 +71,7 @@ export const settings = {
   }),
   workers: Setting.integer("DMP_DNS_WORKERS", {
     about:
-      "Threads that answer over UDP, one of them the main one. Each holds the zone in memory and gets its share of DMP_DNS_RATE and DMP_DNS_BURST.",
+      "Threads that answer over UDP, one of them the main one, from the same memory. Each gets its share of DMP_DNS_RATE and DMP_DNS_BURST.",
     min: 1,
     max: 64,
     default: 1

@@ -1,22 +1,20 @@
 /**
- * A thread that answers over UDP from a copy of the zone. Invariant: it binds its sockets only
- * when the copy is complete, and decides nothing that the main thread would decide otherwise.
+ * A thread that answers over UDP from the memory of the main thread's zone. Invariant: it
+ * changes nothing there, and decides nothing that the main thread would decide otherwise.
  */
-import { Cause, Clock, Deferred, Effect, Schedule } from "effect"
+import { Cause, Deferred, Effect, Schedule } from "effect"
 import type { MessagePort } from "node:worker_threads"
-import { collect } from "../runtime/Garbage.ts"
 import { TopTalkers } from "../runtime/TopTalkers.ts"
-import { unsafeWireKey } from "../wire/Name.ts"
-import { LiveZone } from "../zone/LiveZone.ts"
 import type { ServedZone, StaticRrset } from "../zone/ServedZones.ts"
+import { ZoneReader } from "../zone/ZoneReader.ts"
 import * as Admission from "./Admission.ts"
 import { countDrop } from "./DnsMetrics.ts"
 import * as DnsTally from "./DnsTally.ts"
 import { ResponderKernel, type ReplySettings } from "./Responder.ts"
 import * as UdpServer from "./UdpServer.ts"
-import type { FromWorker, HeldRrset, Setup, ToWorker } from "./WorkerProtocol.ts"
+import type { FromWorker, Setup, ToWorker } from "./WorkerProtocol.ts"
 
-/** Between two tallies, and between two sweeps of what has ended. */
+/** Between two tallies. */
 const second = "1 second"
 
 const buffer = ({ buffer, byteLength, byteOffset }: Uint8Array): Buffer =>
@@ -43,37 +41,23 @@ const revivedSettings = ({ cookieSecrets = [], ...settings }: ReplySettings): Re
   cookieSecrets: cookieSecrets.map(buffer)
 })
 
-const fill = (zone: LiveZone, rrsets: ReadonlyArray<HeldRrset>): void => {
-  for (const [key, values] of rrsets)
-    for (const [octets, expiresAt] of values) zone.hold(unsafeWireKey(key), octets, expiresAt)
-}
-
 /** Serves until it is told to stop; what was read by then has been answered. */
 export const serve = (port: MessagePort, setup: Setup): Effect.Effect<void> => {
   const say = (message: FromWorker) => port.postMessage(message)
   const work = Effect.gen(function* () {
     const clock = yield* Effect.clock
-    const now = Effect.map(Clock.currentTimeMillis, (ms) => Math.floor(ms / 1000))
-    const zone = new LiveZone(yield* now)
-    const complete = yield* Deferred.make<void>()
     const stopped = yield* Deferred.make<void>()
     let serial = 0
     let forwarded = 0
 
     port.on("message", (message: ToWorker) => {
       switch (message._tag) {
-        case "Changes":
-          return void zone.apply(message.changes)
         case "Serial":
           serial = message.serial
           return
         case "Done":
           forwarded--
           return
-        case "Held":
-          fill(zone, message.rrsets)
-          if (message.more) return say({ _tag: "More" })
-          return Deferred.unsafeDone(complete, Effect.void)
         case "Stop":
           return Deferred.unsafeDone(stopped, Effect.void)
       }
@@ -83,7 +67,7 @@ export const serve = (port: MessagePort, setup: Setup): Effect.Effect<void> => {
     const take = DnsTally.taker(clients)
     const tell = Effect.sync(() => say({ _tag: "Tally", tally: take() }))
     const kernel = new ResponderKernel(
-      zone,
+      new ZoneReader(setup.memory),
       setup.zones.map(revivedZone),
       clock,
       () => serial,
@@ -103,9 +87,6 @@ export const serve = (port: MessagePort, setup: Setup): Effect.Effect<void> => {
     )
 
     const answering = Effect.gen(function* () {
-      say({ _tag: "More" })
-      yield* Deferred.await(complete)
-      yield* collect
       // Runs after the sockets have closed: nothing is counted behind it.
       yield* Effect.addFinalizer(() => tell)
       const sockets = yield* Effect.forEach(setup.endpoints, (endpoint) =>
@@ -113,10 +94,7 @@ export const serve = (port: MessagePort, setup: Setup): Effect.Effect<void> => {
       )
       yield* Effect.forEach(sockets, (socket) => socket.serve({ accept }), { discard: true })
       say({ _tag: "Serving" })
-      yield* Effect.map(now, (at) => zone.expire(at)).pipe(
-        Effect.zipRight(tell),
-        Effect.repeat(Schedule.spaced(second))
-      )
+      yield* tell.pipe(Effect.repeat(Schedule.spaced(second)))
     })
     yield* Effect.raceFirst(Effect.scoped(answering), Deferred.await(stopped))
   })

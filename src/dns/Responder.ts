@@ -11,15 +11,16 @@ import { maxMessage, ReplyWriter } from "../wire/ReplyWriter.ts"
 import { QueryReader, type Verdict } from "../wire/Query.ts"
 import * as SecureRandom from "../runtime/SecureRandom.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
-import type { LiveZone, Txt } from "../zone/LiveZone.ts"
 import { Lookup } from "../zone/Lookup.ts"
 import { type ServedZone, ServedZones } from "../zone/ServedZones.ts"
 import { encodeRdata } from "../zone/StaticRecord.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
+import type { ZoneReader } from "../zone/ZoneReader.ts"
 import { ZoneVersions } from "../zone/ZoneVersions.ts"
 import { DnsConfig } from "./DnsConfig.ts"
 import { chaosTexts } from "./Identity.ts"
 import type { Transport } from "./Exchange.ts"
+import { LiveRrset } from "./LiveRrset.ts"
 import { extendedErrorOption, noOptions, ReplyEdns, type ReplyEdnsSettings } from "./ReplyEdns.ts"
 import { rcodeOf, type ReplyOutcome } from "./ReplyOutcome.ts"
 import { SoaCache } from "./SoaCache.ts"
@@ -46,28 +47,31 @@ export interface ReplySettings extends ReplyEdnsSettings {
 }
 
 export class ResponderKernel {
-  readonly reader = new QueryReader()
+  readonly reader: QueryReader
   /** Of the last reply. */
   outcome: ReplyOutcome = "noerror"
   /** True when the last reply was cut short and says so. */
   truncated = false
   readonly settings: ReplySettings
+  readonly #live: ZoneReader
   readonly #writer = new ReplyWriter()
   readonly #lookup: Lookup
+  readonly #values: LiveRrset
   readonly #soa: SoaCache
   readonly #clock: Clock.Clock
   readonly #edns: ReplyEdns
   readonly #chaos: ReadonlyMap<WireKey, string>
-  #turn = 0
-
   constructor(
-    live: LiveZone,
+    live: ZoneReader,
     zones: ReadonlyArray<ServedZone>,
     clock: Clock.Clock,
     serial: () => number,
     settings: ReplySettings
   ) {
+    this.reader = new QueryReader(live.hashStart)
+    this.#live = live
     this.#lookup = new Lookup(live, zones)
+    this.#values = new LiveRrset(live, this.#writer)
     this.#clock = clock
     this.#soa = new SoaCache(serial)
     this.settings = settings
@@ -94,7 +98,6 @@ export class ResponderKernel {
 
   /** Answers what was read last, `verdict` being what `read` said. */
   reply(query: Buffer, verdict: Verdict, options: ReplyOptions): Buffer | undefined {
-    this.truncated = false
     this.#edns.prepare(query, options.transport)
     switch (verdict) {
       case "drop":
@@ -118,7 +121,12 @@ export class ResponderKernel {
         )
       case "query":
       case "signed":
-        return this.#answer(query, options)
+        // Another thread may have changed the zone under the answer: then it counts for nothing.
+        for (;;) {
+          const seen = this.#live.begin()
+          const answer = this.#answer(query, options)
+          if (this.#live.unchanged(seen)) return answer
+        }
     }
   }
 
@@ -147,6 +155,7 @@ export class ResponderKernel {
 
   #answer(query: Buffer, options: ReplyOptions): Buffer {
     const { reader } = this
+    this.truncated = false
     if (reader.version > 0) return this.#empty(query, "badvers", 0, noOptions)
     if (reader.class !== rrClass.IN) return this.#otherClass(query)
     const any = reader.type === rrType.ANY
@@ -192,31 +201,22 @@ export class ResponderKernel {
   }
 
   #records(query: Buffer, limit: number, now: number, transport: Transport): Buffer {
-    const { txts, rrset } = this.#lookup
+    const { node, rrset } = this.#lookup
     const room = limit - this.#edns.size
     let fixed = 0
     if (rrset !== undefined) for (const rdata of rrset.rdatas) fixed += 12 + rdata.length
-    let size = this.reader.questionEnd + fixed
-    let ttl = txts.length === 0 && rrset !== undefined ? rrset.ttl : this.settings.dnsTtl
-    for (const txt of txts) {
-      if (txt.expiresAt <= now) continue
-      size += rrOctets(txt)
-      if (txt.expiresAt - now < ttl) ttl = txt.expiresAt - now
-    }
+    const values = this.#values
+    values.open(node, now, node === 0 && rrset !== undefined ? rrset.ttl : this.settings.dnsTtl)
+    const { ttl } = values
+    const size = this.reader.questionEnd + fixed + values.size
     if (size > room && transport === "udp") return this.#truncation(query)
 
     this.#begin(query, "noerror", flag.AA)
+    // An RRset of an old database may be larger than any message: then the newest values that
+    // fit are given.
+    if (size > room) values.writeNewest(room - fixed, rrset)
+    else values.write(room - fixed, rrset)
     const writer = this.#writer
-    // Readers look at the first values only, so every value gets its turn there. An RRset of an
-    // old database may be larger than any message: then the newest values that fit are given.
-    const oversize = size > room
-    const start = oversize ? 0 : this.#turn++ % Math.max(1, txts.length)
-    for (let i = 0; i < txts.length; i++) {
-      const txt = txts[oversize ? txts.length - 1 - i : (start + i) % txts.length]
-      if (txt === undefined || txt.expiresAt <= now) continue
-      if (oversize && writer.length + rrOctets(txt) + fixed > room) continue
-      if (rrset?.texts?.has(txt.octets) !== true) writer.txt(txt.octets, ttl)
-    }
     if (rrset !== undefined) {
       for (const rdata of rrset.rdatas) writer.answer(rrset.type, ttl, rdata)
       for (const record of rrset.additional ?? [])
@@ -263,9 +263,6 @@ export class ResponderKernel {
     return this.#writer.finish()
   }
 }
-
-const rrOctets = ({ octets }: Txt): number =>
-  12 + octets.length + Math.max(1, Math.ceil(octets.length / 255))
 
 export class Responder extends Context.Tag("dnsmesh/dns/Responder")<Responder, ResponderKernel>() {
   static readonly layer = Layer.effect(

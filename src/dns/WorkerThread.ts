@@ -1,11 +1,10 @@
 /**
  * The main side of one thread that answers over UDP: its start, what it is told, what it
- * says. Invariant: the thread gets what the zone held and every change after that in order.
+ * says. Invariant: it is told to stop, and waited for, before its scope has closed.
  */
 import { Deferred, Effect, type Scope } from "effect"
 import { Worker } from "node:worker_threads"
-import type { ZoneNode } from "../zone/LiveZone.ts"
-import type { FromWorker, HeldRrset, Setup, ToWorker } from "./WorkerProtocol.ts"
+import type { FromWorker, Setup, ToWorker } from "./WorkerProtocol.ts"
 
 // Run from source the modules end in .ts, from dist in .js; a string is not rewritten by tsc.
 export const dnsThreadMain = new URL(
@@ -18,9 +17,6 @@ const resourceLimits = { maxYoungGenerationSizeMb: 16 }
 
 /** How long a thread may take to finish before it is cut off, in ms. */
 const stopBudget = 3_000
-
-/** Owner names in one message: a few hundred microseconds of this thread's time. */
-const batch = 256
 
 /** What a thread's messages are given to; called synchronously. */
 export interface Heard {
@@ -45,27 +41,13 @@ export interface Options {
   readonly entry: URL
   readonly name: string
   readonly setup: Setup
-  /** The zone, read node by node as the thread asks for more. */
-  readonly held: Iterator<readonly [string, ZoneNode]>
   readonly heard: Heard
-}
-
-/** The next owner names that hold values. */
-const next = (held: Options["held"]): Extract<ToWorker, { _tag: "Held" }> => {
-  const rrsets: Array<HeldRrset> = []
-  for (let looked = 0; looked < 2 * batch && rrsets.length < batch; looked++) {
-    const step = held.next()
-    if (step.done === true) return { _tag: "Held", rrsets, more: false }
-    const [key, { txts }] = step.value
-    if (txts.length > 0) rrsets.push([key, txts.map((txt) => [txt.octets, txt.expiresAt])])
-  }
-  return { _tag: "Held", rrsets, more: true }
 }
 
 /** Starts a thread; it is told to stop, and waited for, when the scope closes. */
 export const start = (options: Options): Effect.Effect<WorkerThread, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { entry, heard, held, name, setup } = options
+    const { entry, heard, name, setup } = options
     const died = yield* Deferred.make<never, string>()
     let gone = false
     let closing = false
@@ -91,8 +73,6 @@ export const start = (options: Options): Effect.Effect<WorkerThread, never, Scop
     worker.on("message", (message: FromWorker) => {
       silences = 0
       switch (message._tag) {
-        case "More":
-          return tell(next(held))
         case "Serving":
           return heard.serving()
         case "Message":

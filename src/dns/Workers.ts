@@ -1,14 +1,13 @@
 /**
- * Threads that answer over UDP beside the main one (`DMP_DNS_WORKERS`), each from a copy of
- * the zone that every change reaches before its author is told that it is made. Writes and all
- * else stay on the main thread. Invariant: a thread that ends is replaced, and until then the
- * kernel gives its clients to the others.
+ * Threads that answer over UDP beside the main one (`DMP_DNS_WORKERS`), from the same memory:
+ * a change is theirs in the moment it is made. Writes and all else stay on the main thread.
+ * Invariant: a thread that ends is replaced, and until then the kernel gives its clients to the
+ * others.
  */
 import { Context, Duration, Effect, Layer, Metric, type Scope } from "effect"
 import { Readiness } from "../runtime/Readiness.ts"
 import { TopTalkers } from "../runtime/TopTalkers.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
-import { ChangeFeed } from "../zone/ChangeFeed.ts"
 import { ServedZones } from "../zone/ServedZones.ts"
 import { ZoneVersions } from "../zone/ZoneVersions.ts"
 import { DnsConfig } from "./DnsConfig.ts"
@@ -62,8 +61,7 @@ export class Workers extends Context.Tag("dnsmesh/dns/Workers")<
         const kernel = yield* Responder
         const pipeline = yield* Pipeline
         const talkers = yield* TopTalkers
-        const zone = yield* AnswerIndex
-        const feed = yield* ChangeFeed
+        const { memory } = yield* AnswerIndex
         const versions = yield* ZoneVersions
         const setup: Setup = {
           endpoints: listeners.udp.map(({ host, ipv6Only, port }) => ({ host, ipv6Only, port })),
@@ -75,6 +73,7 @@ export class Workers extends Context.Tag("dnsmesh/dns/Workers")<
             workers: config.workers
           },
           zones: yield* ServedZones,
+          memory,
           maxForwarded: config.maxConcurrency
         }
         const exchanges = new Map(listeners.udp.map(({ exchange, host }) => [host, exchange]))
@@ -120,12 +119,7 @@ export class Workers extends Context.Tag("dnsmesh/dns/Workers")<
               entry,
               name: slot.name,
               setup,
-              held: zone.entries(),
               heard: heard(slot)
-            })
-            // Expiry it sees by itself.
-            yield* feed.subscribe(({ cause, changes }) => {
-              if (cause === "write") thread.tell({ _tag: "Changes", changes })
             })
             yield* versions.onClose(({ to }) => thread.tell({ _tag: "Serial", serial: to }))
             thread.tell({ _tag: "Serial", serial: versions.serial() })

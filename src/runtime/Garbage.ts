@@ -1,15 +1,15 @@
 /**
  * What V8 is told about garbage beyond its own judgement.
  *
- * A full collection on request: filling the zone from its store leaves as much garbage as
- * there is zone, and a nursery at its largest; collected at once, that memory goes back to the
- * system instead of staying reserved for as long as the node is quiet.
+ * A full collection on request: what has been loaded and read by the time a node begins to serve
+ * leaves ten megabytes of garbage and a nursery at its largest; collected at once, that memory
+ * goes back to the system instead of staying reserved for as long as the node is quiet.
  */
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { Effect } from "effect"
 
-/** Holds the event loop for some 10 ms per 100,000 records: only for before serving. */
+/** Holds the event loop for some 15 ms: only for before serving. */
 export const collect: Effect.Effect<void> = Effect.sync(() => {
   // A context made while the flag is set carries the collector; nobody else gets to see it.
   setFlagsFromString("--expose-gc")

@@ -6,6 +6,7 @@
 import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import { Effect, Exit, Scope, Stream } from "effect"
+import type { Reading } from "./Scan.ts"
 import { codeOf, messageOf } from "./SqlReason.ts"
 import type { Bound, SqliteConnection } from "./SqliteConnection.ts"
 
@@ -38,6 +39,8 @@ export interface ReplaceableConnection {
   readonly acquirer: Effect.Effect<Connection>
   /** Nobody else's statements run until the scope closes. */
   readonly transactionAcquirer: Effect.Effect<Connection, SqlError, Scope.Scope>
+  /** As a statement outside a transaction. */
+  readonly scan: Reading
   /**
    * Runs the statements at once, as one transaction; `undefined`, and nothing done, while somebody
    * else holds the connection or it has to be replaced first.
@@ -143,6 +146,10 @@ export const make = <E>(options: {
           Effect.tapError(f(pinned), (error) => Effect.sync(() => (failure ??= error)))
         )
       }),
+      scan: (...reading) =>
+        exclusively(
+          Effect.flatMap(connection, ({ scan }) => scan(...reading)).pipe(Effect.tapError(judging))
+        ),
       atOnce: (statements) => {
         if (held || lost || current === undefined) return undefined
         try {

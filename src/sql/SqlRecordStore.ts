@@ -5,8 +5,8 @@
 import * as SqlClient from "@effect/sql/SqlClient"
 import { Clock, Effect, Layer, Option, Schema, Stream } from "effect"
 import { stat } from "node:fs/promises"
-import { collect } from "../runtime/Garbage.ts"
 import * as Name from "../wire/Name.ts"
+import { LiveZone } from "../zone/LiveZone.ts"
 import type { LiveRow, RecordStore } from "../zone/RecordStore.ts"
 import type { StoredTxt } from "../zone/TxtRecord.ts"
 import * as HostedStore from "./HostedStore.ts"
@@ -16,6 +16,7 @@ import * as PreMigration from "./PreMigration.ts"
 import type { Packed } from "./RecordChanges.ts"
 import { RecordRows } from "./RecordRows.ts"
 import * as RecordSchema from "./RecordSchema.ts"
+import { scanner } from "./Scan.ts"
 import * as SqliteFile from "./SqliteFile.ts"
 import { asStoreError, toStoreError } from "./SqlReason.ts"
 import type { Bound } from "./SqliteConnection.ts"
@@ -23,6 +24,8 @@ import { autocommit, transaction, writer } from "./Transaction.ts"
 
 /** Rows read by one statement of `live`. */
 const livePage = 500
+/** Pages kept while everything is read once. */
+const passingPages = 200
 
 const upsert = `INSERT INTO records (name, value, ttl, created_at, expires_at, stored_ts, value_hash)
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?, value ->> 5
@@ -33,6 +36,9 @@ const upsert = `INSERT INTO records (name, value, ttl, created_at, expires_at, s
 
 const remove = `DELETE FROM records
   WHERE (name, value) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))`
+
+const everyLive = `SELECT name, value, expires_at FROM records
+  WHERE +expires_at > ? ORDER BY stored_ts, rowid`
 
 const sweep = `DELETE FROM records WHERE rowid IN
   (SELECT rowid FROM records WHERE expires_at <= ? ORDER BY expires_at LIMIT ?) RETURNING 1`
@@ -77,6 +83,7 @@ const fileBytes = (path: string) =>
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const write = yield* writer
+  const scan = yield* scanner
   yield* Migrations.run({ steps: RecordSchema.steps, always: RecordSchema.upkeep })
   yield* RecordSchema.dropUnneeded
 
@@ -109,8 +116,16 @@ const make = Effect.gen(function* () {
       )
     )
 
-  // Every page has gone through the cache, and every row through this thread's heap.
-  const forget = Effect.zipRight(Effect.ignore(sql`PRAGMA shrink_memory`), collect)
+  /** Reads everything once: pages kept of it would be memory that is never given back. */
+  const passingThrough = <A, E>(reading: Effect.Effect<A, E>) =>
+    Effect.gen(function* () {
+      const [kept] = yield* sql<{ cache_size: number }>`PRAGMA cache_size`
+      yield* sql`PRAGMA cache_size = ${sql.literal(String(passingPages))}`
+      return yield* Effect.ensuring(
+        reading,
+        Effect.ignore(sql`PRAGMA cache_size = ${sql.literal(String(kept?.cache_size ?? 0))}`)
+      )
+    })
 
   return RecordRows.of({
     commit: (changes) => asStoreError(commit(changes)),
@@ -126,9 +141,15 @@ const make = Effect.gen(function* () {
           )
         ),
         Stream.filter((rows) => rows.length > 0),
-        Stream.mapError(toStoreError),
-        Stream.ensuring(forget)
+        Stream.mapError(toStoreError)
       ),
+    fill: (memory, now) =>
+      Effect.suspend(() => {
+        const zone = new LiveZone(now, memory)
+        return scan(everyLive, [now], ([name, value, expiresAt]) =>
+          zone.load(String(name), String(value), Number(expiresAt))
+        )
+      }).pipe(passingThrough, asStoreError),
     sweep: (now, limit) =>
       transaction(sql, (run) =>
         // The highest stored_ts outlives its row, lest a clock set back gives it out again.
@@ -223,6 +244,7 @@ export const hosted = HostedStore.make(RecordRows, {
   members: {
     commit: "call",
     live: "streamCall",
+    fill: "call",
     sweep: "call",
     digest: "call",
     rowsAt: "call",

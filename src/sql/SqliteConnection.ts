@@ -8,6 +8,7 @@ import type { Connection } from "@effect/sql/SqlConnection"
 import { SqlError } from "@effect/sql/SqlError"
 import Database, { type Statement } from "better-sqlite3"
 import { Effect, type Scope, Stream } from "effect"
+import type { Reading, Row } from "./Scan.ts"
 
 /** A statement and what is bound to it. */
 export type Bound = readonly [text: string, ...params: ReadonlyArray<unknown>]
@@ -15,6 +16,7 @@ export type Bound = readonly [text: string, ...params: ReadonlyArray<unknown>]
 export interface SqliteConnection extends Connection {
   /** Runs all of them at once, as one transaction. Throws `SqlError`: then it has changed nothing. */
   readonly together: (statements: ReadonlyArray<Bound>) => void
+  readonly scan: Reading
 }
 
 /** Statements kept prepared; ours are fewer. */
@@ -64,6 +66,16 @@ const make = (database: Database): SqliteConnection => {
     executeRaw: (text, params) => attempt(() => execute(text, params)),
     executeValues: (text, params) => attempt(() => arrays(text, params)),
     executeStream: () => Stream.dieMessage("SQLite statements are not streamed"),
+    scan: (text, params, take) =>
+      attempt(() => {
+        const statement = prepare(text)
+        statement.raw(true)
+        try {
+          for (const row of statement.iterate<Row>(...params)) take(row)
+        } finally {
+          statement.raw(false)
+        }
+      }),
     together: (statements) => {
       const [first, ...more] = statements
       try {

@@ -13,6 +13,7 @@ import * as DatabasePath from "./DatabasePath.ts"
 import { OpenError } from "./OpenError.ts"
 import * as OpenFiles from "./OpenFiles.ts"
 import * as ReplaceableConnection from "./ReplaceableConnection.ts"
+import { Scan } from "./Scan.ts"
 import * as SqliteConnection from "./SqliteConnection.ts"
 import { codeOf, messageOf } from "./SqlReason.ts"
 import { AtOnce, settling, withFailingCommit } from "./Transaction.ts"
@@ -120,12 +121,13 @@ const make = (options: SqliteFileOptions) =>
     })
     yield* OpenFiles.register(path, client)
     return Context.make(SqlClient.SqlClient, withFailingCommit(client)).pipe(
-      Context.add(AtOnce, connection.atOnce)
+      Context.add(AtOnce, connection.atOnce),
+      Context.add(Scan, connection.scan)
     )
   }).pipe(Effect.mapError(toOpenError(options.path)))
 
 /** Opens the file as its options say, creating it when missing. */
 export const layer = (
   options: SqliteFileOptions
-): Layer.Layer<SqlClient.SqlClient | AtOnce, OpenError> =>
+): Layer.Layer<SqlClient.SqlClient | AtOnce | Scan, OpenError> =>
   Layer.scopedContext(make(options)).pipe(Layer.provide(Reactivity.layer))

@@ -5,6 +5,7 @@ declare module "better-sqlite3" {
     readonly reader: boolean
     /** The shape of a row is the statement's. */
     readonly all: <Row>(...params: ReadonlyArray<unknown>) => Array<Row>
+    readonly iterate: <Row>(...params: ReadonlyArray<unknown>) => IterableIterator<Row>
     readonly run: (...params: ReadonlyArray<unknown>) => unknown
     /** Whether rows come as arrays from now on. */
     readonly raw: (on: boolean) => unknown

@@ -1,6 +1,7 @@
 /**
  * A hash of wire keys that can be made octet by octet while a message is read. Its start is
- * random in every thread: nobody can choose names that meet in one place.
+ * random, so that nobody can choose names that meet in one place; threads that look names up in
+ * one memory take the start that was used there.
  */
 import { randomInt } from "node:crypto"
 import type { WireKey } from "./Name.ts"
@@ -17,8 +18,8 @@ export const hashEnd = (hash: number): number => {
   return mixed ^ (mixed >>> 13)
 }
 
-export const hashOf = (key: WireKey): number => {
-  let hash = hashStart
+export const hashOf = (key: WireKey, start = hashStart): number => {
+  let hash = start
   for (let i = 0; i < key.length; i++) hash = hashOctet(hash, key.charCodeAt(i))
   return hashEnd(hash)
 }

@@ -19,7 +19,7 @@ export type Verdict =
 
 export class QueryReader {
   /** QNAME. */
-  readonly name = new QuestionName()
+  readonly name: QuestionName
   /** Where the question ends; 12 when it could not be read. */
   questionEnd = 12
   type = 0
@@ -41,6 +41,11 @@ export class QueryReader {
   cookieAt = 0
   cookieLength = 0
   #optBad = false
+
+  /** `hashStart` is where names are looked up with their hashes. */
+  constructor(hashStart?: number) {
+    this.name = new QuestionName(hashStart)
+  }
 
   read(message: Buffer): Verdict {
     this.questionEnd = 12

@@ -2,6 +2,7 @@
  * The name a query asks for, without making a string of it: its octets in lower case, where its
  * labels start, and its hash, from one pass over the message. All hold until the next `read`.
  */
+import type { HashedKey } from "./KeyOctets.ts"
 import { unsafeWireKey, type WireKey } from "./Name.ts"
 import { hashEnd, hashOctet, hashStart } from "./NameHash.ts"
 
@@ -9,20 +10,26 @@ import { hashEnd, hashOctet, hashStart } from "./NameHash.ts"
 const maxOctets = 254
 const maxLabels = maxOctets / 2
 
-export class QuestionName {
-  readonly octets = Buffer.alloc(maxOctets)
+export class QuestionName implements HashedKey {
+  readonly words = new Int32Array(Math.ceil(maxOctets / 4))
+  readonly octets = Buffer.from(this.words.buffer)
   length = 0
   /** As `hashOf` its key. */
   hash = 0
   /** Where each label starts within `octets`; the first `labelCount` entries count. */
   readonly labels = new Uint8Array(maxLabels)
   labelCount = 0
+  readonly #hashStart: number
   #key: WireKey | undefined
+
+  constructor(start = hashStart) {
+    this.#hashStart = start
+  }
 
   /** Where the root label stands that ends it, or -1. A first name has nothing to point back to. */
   read(message: Buffer, start: number): number {
     const { labels, octets } = this
-    let hash = hashStart
+    let hash = this.#hashStart
     let at = start
     let count = 0
     for (;;) {
@@ -41,6 +48,8 @@ export class QuestionName {
       }
     }
     this.length = at - start
+    // The last word is compared whole.
+    for (let i = this.length; (i & 3) !== 0; i++) octets[i] = 0
     this.labelCount = count
     this.hash = hashEnd(hash)
     this.#key = undefined
@@ -51,10 +60,6 @@ export class QuestionName {
   get key(): WireKey {
     this.#key ??= unsafeWireKey(this.octets.toString("latin1", 0, this.length))
     return this.#key
-  }
-
-  is(key: WireKey): boolean {
-    return key.length === this.length && this.#endsWith(key)
   }
 
   /** True when it is `apex`, which has so many labels, or lies below it. */

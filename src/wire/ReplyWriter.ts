@@ -3,6 +3,7 @@
  * whole message after `finish`; a section's records are written between `begin` and it.
  */
 import { flag, rrClass, type as rrType } from "./Codes.ts"
+import { encodeTxt } from "./TxtData.ts"
 
 /** Octets of a message over TCP (RFC 1035 §4.2.2). */
 export const maxMessage = 65_535
@@ -31,27 +32,12 @@ export class ReplyWriter {
     this.#additionals = 0
   }
 
-  /** A TXT record at the question's name: `octets` in strings of 255 (RFC 1035 §3.3.14). */
-  txt(octets: string, ttl: number): void {
-    const { bytes } = this
-    const size = octets.length
-    let at = this.#fixed(ownerIsQuestion, rrType.TXT, ttl)
-    if (size <= 255) {
-      bytes.writeUInt16BE(size + 1, at)
-      bytes[at + 2] = size
-      bytes.write(octets, at + 3, "latin1")
-      at += 3 + size
-    } else {
-      bytes.writeUInt16BE(size + Math.ceil(size / 255), at)
-      at += 2
-      for (let from = 0; from < size; from += 255) {
-        const length = Math.min(255, size - from)
-        bytes[at] = length
-        bytes.write(octets.slice(from, from + length), at + 1, "latin1")
-        at += 1 + length
-      }
-    }
-    this.length = at
+  /** A TXT record at the question's name, its RDATA taken from `source`. */
+  txt(source: Buffer, start: number, length: number, ttl: number): void {
+    const at = this.#fixed(ownerIsQuestion, rrType.TXT, ttl)
+    this.bytes.writeUInt16BE(length, at)
+    source.copy(this.bytes, at + 2, start, start + length)
+    this.length = at + 2 + length
     this.#answers++
   }
 
@@ -64,7 +50,8 @@ export class ReplyWriter {
   /** A TXT record of one string in class CH, about the server itself. */
   chaos(text: string): void {
     const at = this.length
-    this.txt(text, 0)
+    const rdata = encodeTxt(text)
+    this.txt(rdata, 0, rdata.length, 0)
     this.bytes.writeUInt16BE(rrClass.CH, at + 4)
   }
 

@@ -1,18 +1,23 @@
 /**
- * The live TXT RRsets in memory, as a plain data structure: what a query is answered
- * from. Invariant: a node exists exactly while it holds values or has names below it,
- * so empty non-terminals (RFC 8020) are nodes too.
+ * The live TXT RRsets in memory: what a query is answered from, and the one who changes it.
+ * Invariant: one thread at a time changes a zone; what `apply` is given comes about at once for
+ * whoever reads the same memory (`ZoneReader`, the layout is in `Arena`).
  */
-import { parentKey, toWireKey, type Name, type WireKey } from "../wire/Name.ts"
-import type { QuestionName } from "../wire/QuestionName.ts"
-import { NodeTable } from "./NodeTable.ts"
+import { KeyOctets } from "../wire/KeyOctets.ts"
+import { type Name, toWireKey, type WireKey } from "../wire/Name.ts"
+import { textAt, TxtOctets } from "../wire/TxtOctets.ts"
+import { Arena, pageRefs, type Ref, valuesWord } from "./Arena.ts"
+import { Endings } from "./Endings.ts"
+import { NodeTree } from "./NodeTree.ts"
 import type { RowChange } from "./RecordStore.ts"
+import { Slabs } from "./Slabs.ts"
+import { node, value, ZoneReader } from "./ZoneReader.ts"
 import { ZoneSnapshot } from "./ZoneSnapshot.ts"
 
 /** One value. `octets` holds the UTF-8 bytes, one char each; live while `expiresAt > now` (s). */
 export interface Txt {
   readonly octets: string
-  expiresAt: number
+  readonly expiresAt: number
 }
 
 /** A value that has come into the zone or left it; refreshes are no such change. */
@@ -25,9 +30,9 @@ export interface ContentChange {
 export interface ZoneNode {
   readonly key: WireKey
   /** In order of last write; may hold values whose life has just ended. */
-  txts: ReadonlyArray<Txt>
+  readonly txts: ReadonlyArray<Txt>
   /** Nodes one label below this one. */
-  below: number
+  readonly below: number
 }
 
 // Text that is all ASCII is its own octets; only databases of old releases hold anything else.
@@ -37,45 +42,58 @@ export const toOctets = (value: string): string =>
 export const toText = (octets: string): string =>
   beyondAscii.test(octets) ? Buffer.from(octets, "latin1").toString("utf8") : octets
 
-// One empty list for all. Lists are replaced, never grown: an array that grows by one reserves
-// room for sixteen more, which a million names would pay for.
-const none: ReadonlyArray<Txt> = []
+/** The last second that is told from others. */
+const lastSecond = 0xffff_ffff
 
-export class LiveZone {
-  readonly #nodes = new NodeTable<ZoneNode>()
-  /** Keys to look at once the second has come; a refreshed value leaves a stale entry behind. */
-  readonly #endings = new Map<number, Array<WireKey>>()
+export class LiveZone extends ZoneReader {
+  readonly #slabs: Slabs
+  readonly #tree: NodeTree
+  readonly #endings: Endings
   readonly #snapshots = new Set<ZoneSnapshot>()
-  #values = 0
-  #swept: number
+  readonly #key: KeyOctets
+  readonly #txt = new TxtOctets()
 
-  /** `now` in Unix seconds: nothing that ended before it is expected to be put. */
-  constructor(now: number) {
-    this.#swept = now
+  /**
+   * `now` in Unix seconds: nothing that ended before it is expected to be put. Over `memory`, it
+   * changes the zone another has begun there, in that one's stead.
+   */
+  constructor(now: number, memory?: SharedArrayBuffer) {
+    super(new Arena(memory))
+    this.#slabs = new Slabs(this.arena)
+    this.#tree = new NodeTree(this.arena, this.#slabs)
+    this.#endings = new Endings(this.arena)
+    this.#key = new KeyOctets(this.hashStart)
+    if (memory !== undefined) return
+    this.#tree.create()
+    this.#endings.swept = now
+  }
+
+  /** Takes the zone back from another who has changed it. */
+  refresh(): void {
+    this.arena.refresh()
   }
 
   /** The node at `key`: an RRset, an empty non-terminal, or nothing. */
   find(key: WireKey): ZoneNode | undefined {
-    return this.#nodes.get(key)
-  }
-
-  /** As `find`, for the name a query asks for. */
-  answering(name: QuestionName): ZoneNode | undefined {
-    return this.#nodes.find(name)
+    this.#key.setKey(key)
+    const at = this.nodeOf(this.#key)
+    return at === 0 ? undefined : this.#toNode(at)
   }
 
   /** The values live at `owner`, as text, with the second each ends. */
   live(owner: Name, now: number): ReadonlyArray<{ value: string; expiresAt: number }> {
-    const node = this.#nodes.get(toWireKey(owner))
-    if (node === undefined) return []
-    return node.txts
-      .filter((txt) => txt.expiresAt > now)
-      .map((txt) => ({ value: toText(txt.octets), expiresAt: txt.expiresAt }))
+    const live: Array<{ value: string; expiresAt: number }> = []
+    const at = this.#key.setName(owner) ? this.nodeOf(this.#key) : 0
+    for (let txt = at === 0 ? 0 : this.first(at); txt !== 0; txt = this.next(txt)) {
+      const expiresAt = this.expiresAt(txt)
+      if (expiresAt > now) live.push({ value: toText(this.#octetsOf(txt)), expiresAt })
+    }
+    return live
   }
 
   /** Values held. Those whose life ended count until `expire` has seen them. */
   get valueCount(): number {
-    return this.#values
+    return this.#word(valuesWord)
   }
 
   /**
@@ -83,30 +101,62 @@ export class LiveZone {
    * Must be closed.
    */
   snapshot(): ZoneSnapshot {
-    const snapshot = new ZoneSnapshot(this.#nodes, () => this.#snapshots.delete(snapshot))
+    const end = this.#slabs.pages.top
+    const snapshot = new ZoneSnapshot(
+      end * pageRefs,
+      (from) => this.#tree.nodeFrom(from, end),
+      (at) => this.#rrsetAt(at),
+      () => this.#snapshots.delete(snapshot)
+    )
     this.#snapshots.add(snapshot)
     return snapshot
   }
 
-  /** Every node as it is when its turn comes, while the zone goes on changing. */
-  nodes(): IterableIterator<ZoneNode> {
-    return this.#nodes.values()
+  /**
+   * Every node as it is when its turn comes, while the zone goes on changing: one that stays is
+   * given once, one that comes meanwhile may be left out.
+   */
+  *nodes(): IterableIterator<ZoneNode> {
+    for (let at = this.#tree.nodeFrom(0); at !== 0; at = this.#tree.nodeFrom(at + 1))
+      yield this.#toNode(at)
+  }
+
+  /** As `nodes`, of the values that begin so, in ASCII of at most one string. */
+  *beginning(prefix: string): IterableIterator<string> {
+    const octets = Buffer.from(prefix)
+    for (let at = this.#tree.nodeFrom(0); at !== 0; at = this.#tree.nodeFrom(at + 1))
+      for (let txt = this.first(at); txt !== 0; txt = this.next(txt)) {
+        if (this.rdataLength(txt) <= octets.length) continue
+        const start = this.rdataStart(txt) + 1
+        const end = start + octets.length
+        if (this.octets.compare(octets, 0, octets.length, start, end) === 0)
+          yield this.#octetsOf(txt)
+      }
   }
 
   /** As `nodes`, with the name of each. */
   *entries(): IterableIterator<readonly [WireKey, ZoneNode]> {
-    for (const node of this.#nodes.values()) yield [node.key, node]
+    for (const held of this.nodes()) yield [held.key, held]
   }
 
   /** Yields what has really come or gone. */
   apply(changes: ReadonlyArray<RowChange>): ReadonlyArray<ContentChange> {
     const content: Array<ContentChange> = []
-    for (const change of changes) {
-      const put = change._tag === "Put"
-      const key = toWireKey(put ? change.row.owner : change.owner)
-      const octets = toOctets(put ? change.row.value : change.value)
-      const changed = put ? this.hold(key, octets, change.row.expiresAt) : this.#remove(key, octets)
-      if (changed) content.push({ kind: put ? "added" : "removed", key, octets })
+    this.#tree.makeRoom(changes.length)
+    this.arena.lock()
+    try {
+      for (const change of changes) {
+        const put = change._tag === "Put"
+        const { owner, value: text } = put ? change.row : change
+        if (!this.#key.setName(owner)) continue
+        this.#txt.set(text)
+        const changed = put ? this.#put(change.row.expiresAt) : this.#remove()
+        if (!changed) continue
+        const kind = put ? "added" : "removed"
+        content.push({ kind, key: toWireKey(owner), octets: toOctets(text) })
+      }
+    } finally {
+      this.arena.unlock()
     }
     return content
   }
@@ -114,88 +164,127 @@ export class LiveZone {
   /** Drops what has ended by `now` (s); yields it. */
   expire(now: number): ReadonlyArray<ContentChange> {
     const ended: Array<ContentChange> = []
-    // After a long pause or a clock step it is cheaper to visit the buckets that exist.
-    const due =
-      now - this.#swept > this.#endings.size
-        ? [...this.#endings.keys()].filter((second) => second <= now)
-        : Array.from({ length: Math.max(0, now - this.#swept) }, (_, i) => this.#swept + 1 + i)
-    for (const second of due) {
-      const keys = this.#endings.get(second)
-      if (keys === undefined) continue
-      this.#endings.delete(second)
-      for (const key of keys) {
-        const over = this.#nodes.get(key)?.txts.filter((txt) => txt.expiresAt <= now) ?? []
-        for (const { octets } of over) {
-          this.#remove(key, octets)
-          ended.push({ kind: "removed", key, octets })
-        }
-      }
-    }
-    this.#swept = Math.max(this.#swept, now)
+    this.#endings.sweep(now, (txt) => {
+      if (ended.length === 0) this.arena.lock()
+      const at = this.#word(txt * 2 + value.node)
+      ended.push({ kind: "removed", key: this.#tree.keyOf(at), octets: this.#octetsOf(txt) })
+      this.#drop(at, txt)
+    })
+    if (ended.length > 0) this.arena.unlock()
     return ended
   }
 
-  /** Puts one value, the last written of its name; yields whether it is new. */
-  hold(key: WireKey, octets: string, expiresAt: number): boolean {
-    this.#willEnd(expiresAt, key)
-    const node = this.#nodes.get(key) ?? this.#grow(key, 0)
-    const held = node.txts.find((txt) => txt.octets === octets)
-    if (held !== undefined) {
-      held.expiresAt = expiresAt
-      if (node.txts.at(-1) !== held) node.txts = [...node.txts.filter((txt) => txt !== held), held]
+  /**
+   * Puts a row of the store, the last written of its name; nothing where no query can ask for
+   * the name. For a zone that nobody reads yet.
+   */
+  load(owner: string, text: string, expiresAt: number): void {
+    if (!this.#key.setName(owner)) return
+    this.#txt.set(text)
+    this.#put(expiresAt)
+  }
+
+  /** Puts the value at hand at the name at hand; yields whether it is new. */
+  #put(expiresAt: number): boolean {
+    const second = Math.max(0, Math.min(lastSecond, Math.floor(expiresAt)))
+    const at = this.nodeOf(this.#key) || this.#tree.grow(this.#key)
+    const held = this.#held(at)
+    if (held !== 0) {
+      this.#endings.delete(held)
+      this.arena.words[held * 2 + value.expiresAt] = second
+      this.#endings.add(held, second)
+      if (this.#word(held * 2 + value.next) !== 0) {
+        this.#unlink(at, held)
+        this.#append(at, held)
+      }
       return false
     }
-    this.#willChange(node)
-    const txt = { octets, expiresAt }
-    node.txts = node.txts.length === 0 ? [txt] : [...node.txts, txt]
-    this.#values++
+    this.#willChange(at)
+    const { length, words: rdata } = this.#txt
+    const fresh = this.#slabs.take(value.rdata * 4 + length)
+    const { words } = this.arena
+    const base = fresh * 2
+    words[base + value.expiresAt] = second
+    words[base + value.length] = length
+    words[base + value.node] = at
+    for (let i = 0; i * 4 < length; i++) words[base + value.rdata + i] = rdata[i] ?? 0
+    this.#endings.add(fresh, second)
+    this.#append(at, fresh)
+    words[valuesWord] = this.valueCount + 1
     return true
   }
 
-  #remove(key: WireKey, octets: string): boolean {
-    const node = this.#nodes.get(key)
-    if (node === undefined || !node.txts.some((txt) => txt.octets === octets)) return false
-    this.#willChange(node)
-    node.txts = node.txts.length === 1 ? none : node.txts.filter((txt) => txt.octets !== octets)
-    this.#values--
-    this.#prune(key, node)
+  #remove(): boolean {
+    const at = this.nodeOf(this.#key)
+    const held = at === 0 ? 0 : this.#held(at)
+    if (held === 0) return false
+    this.#drop(at, held)
     return true
   }
 
-  #willChange(node: ZoneNode): void {
-    if (this.#snapshots.size === 0) return
-    const place = this.#nodes.placeOf(node.key)
-    for (const snapshot of this.#snapshots) snapshot.keep(node, place)
+  #drop(at: Ref, txt: Ref): void {
+    this.#willChange(at)
+    this.#endings.delete(txt)
+    this.#unlink(at, txt)
+    this.#slabs.give(txt)
+    this.arena.words[valuesWord] = this.valueCount - 1
+    this.#tree.prune(at)
   }
 
-  /** A new node, and those above it that are missing. */
-  #grow(key: WireKey, below: number): ZoneNode {
-    const node: ZoneNode = { key, txts: none, below }
-    this.#nodes.set(node)
-    const above = parentKey(key)
-    if (above.length === 0) return node
-    const parent = this.#nodes.get(above)
-    if (parent === undefined) this.#grow(above, 1)
-    else parent.below++
-    return node
+  /** The value at hand, where `at` holds it. */
+  #held(at: Ref): Ref {
+    const { length, words: rdata } = this.#txt
+    const { words } = this.arena
+    candidates: for (let txt = this.first(at); txt !== 0; txt = this.next(txt)) {
+      if (this.rdataLength(txt) !== length) continue
+      const base = txt * 2 + value.rdata
+      for (let i = 0; i * 4 < length; i++) if (words[base + i] !== rdata[i]) continue candidates
+      return txt
+    }
+    return 0
   }
 
-  /** Takes a node away that nothing needs any more, and those above it that only it needed. */
-  #prune(key: WireKey, node: ZoneNode): void {
-    if (node.txts.length > 0 || node.below > 0) return
-    this.#nodes.delete(key)
-    const above = parentKey(key)
-    const parent = this.#nodes.get(above)
-    if (parent === undefined) return
-    parent.below--
-    this.#prune(above, parent)
+  #append(at: Ref, txt: Ref): void {
+    const { words } = this.arena
+    const last = this.#word(at * 2 + node.last)
+    words[txt * 2 + value.next] = 0
+    words[txt * 2 + value.previous] = last
+    words[last === 0 ? at * 2 + node.first : last * 2 + value.next] = txt
+    words[at * 2 + node.last] = txt
+    words[at * 2 + node.size] = this.#word(at * 2 + node.size) + 256
   }
 
-  #willEnd(second: number, key: WireKey): void {
-    // A second already visited would never be looked at again.
-    const bucket = Math.max(second, this.#swept + 1)
-    const keys = this.#endings.get(bucket)
-    if (keys === undefined) this.#endings.set(bucket, [key])
-    else keys.push(key)
+  #unlink(at: Ref, txt: Ref): void {
+    const { words } = this.arena
+    const next = this.#word(txt * 2 + value.next)
+    const previous = this.#word(txt * 2 + value.previous)
+    words[previous === 0 ? at * 2 + node.first : previous * 2 + value.next] = next
+    words[next === 0 ? at * 2 + node.last : next * 2 + value.previous] = previous
+    words[at * 2 + node.size] = this.#word(at * 2 + node.size) - 256
+  }
+
+  #willChange(at: Ref): void {
+    for (const snapshot of this.#snapshots) snapshot.keep(at)
+  }
+
+  #toNode(at: Ref): ZoneNode {
+    const txts: Array<Txt> = []
+    for (let txt = this.first(at); txt !== 0; txt = this.next(txt))
+      txts.push({ octets: this.#octetsOf(txt), expiresAt: this.expiresAt(txt) })
+    return { key: this.#tree.keyOf(at), txts, below: this.below(at) }
+  }
+
+  #rrsetAt(at: Ref) {
+    const values: Array<string> = []
+    for (let txt = this.first(at); txt !== 0; txt = this.next(txt)) values.push(this.#octetsOf(txt))
+    return { key: this.#tree.keyOf(at), values }
+  }
+
+  #octetsOf(txt: Ref): string {
+    return textAt(this.octets, this.rdataStart(txt), this.rdataLength(txt))
+  }
+
+  #word(at: number): number {
+    return this.arena.words[at] ?? 0
   }
 }

@@ -5,11 +5,12 @@
 import { type as rrType } from "../wire/Codes.ts"
 import { hashOf } from "../wire/NameHash.ts"
 import type { QuestionName } from "../wire/QuestionName.ts"
-import type { LiveZone, Txt, ZoneNode } from "./LiveZone.ts"
+import type { Ref } from "./Arena.ts"
 import type { ServedZone, StaticRrset } from "./ServedZones.ts"
+import type { ZoneReader } from "./ZoneReader.ts"
 
 /**
- * - `answer`: `txts` and/or `rrset` hold it; `soa` stands for the zone's SOA record.
+ * - `answer`: the values of `node` and/or `rrset` hold it; `soa` stands for the zone's SOA record.
  * - `nodata`: the name exists, or may come to exist, without this type.
  * - `nxdomain`: the name does not exist, nor does anything below it.
  * - `refused`: no zone of ours.
@@ -21,53 +22,52 @@ export type Outcome = "answer" | "soa" | "nodata" | "nxdomain" | "refused"
 const structuralParent =
   /^(?:mb-[0-9a-f]{12}|id-[0-9a-f]{12}(?:[0-9a-f]{4})?|_?dmp|cluster|rotate)$/
 
-const none: ReadonlyArray<Txt> = []
-
 export class Lookup {
   /** The zone that matched; none in zoneless mode and for names held outside every zone. */
   zone: ServedZone | undefined
-  txts: ReadonlyArray<Txt> = none
+  /** Holds live values of the type asked for; 0 when there are none. */
+  node: Ref = 0
   rrset: StaticRrset | undefined
-  readonly #live: LiveZone
+  readonly #live: ZoneReader
   readonly #zones: ReadonlyArray<ServedZone>
   /** Hashes of the names that configuration put there; most questions are for none of them. */
   readonly #configured: ReadonlySet<number>
 
-  constructor(live: LiveZone, zones: ReadonlyArray<ServedZone>) {
+  constructor(live: ZoneReader, zones: ReadonlyArray<ServedZone>) {
     this.#live = live
     // The longest match wins, so it is tried first.
     this.#zones = [...zones].sort((a, b) => b.labelCount - a.labelCount)
     this.#configured = new Set(
       zones.flatMap(({ emptyNonTerminals, records }) =>
-        [...records.keys(), ...emptyNonTerminals].map(hashOf)
+        [...records.keys(), ...emptyNonTerminals].map((key) => hashOf(key, live.hashStart))
       )
     )
   }
 
   /** `now` in seconds. */
   find(name: QuestionName, type: number, now: number): Outcome {
-    this.txts = none
+    this.node = 0
     this.rrset = undefined
     this.zone = this.#zoneOf(name)
     const zone = this.zone
-    const node = this.#live.answering(name)
-    const alive = node !== undefined && holdsLive(node, now)
-    if (type === rrType.TXT && alive) this.txts = node.txts
+    const node = this.#live.nodeOf(name)
+    const alive = node !== 0 && this.#holdsLive(node, now)
+    if (type === rrType.TXT && alive) this.node = node
     if (zone === undefined) {
-      if (this.txts.length > 0) return "answer"
+      if (this.node !== 0) return "answer"
       if (this.#zones.length > 0) return "refused"
       // No zone configured at all: what local development and test suites run with.
-      return type === rrType.TXT && node === undefined ? "nxdomain" : "nodata"
+      return type === rrType.TXT && node === 0 ? "nxdomain" : "nodata"
     }
     const configured = this.#configured.has(name.hash)
     const types = configured ? zone.records.get(name.key) : undefined
     this.rrset = types?.get(type)
-    if (this.txts.length > 0 || this.rrset !== undefined) return "answer"
+    if (this.node !== 0 || this.rrset !== undefined) return "answer"
     const apex = name.length === zone.apex.length
     if (apex && type === rrType.SOA) return "soa"
     // Other types never get NXDOMAIN: a resolver that probes one before the record is published
     // must not be told that the name, and with it the whole subtree, is absent.
-    if (apex || type !== rrType.TXT || alive || (node !== undefined && node.below > 0))
+    if (apex || type !== rrType.TXT || alive || (node !== 0 && this.#live.below(node) > 0))
       return "nodata"
     if (types !== undefined || (configured && zone.emptyNonTerminals.has(name.key))) return "nodata"
     return name.labelCount === zone.labelCount + 1 &&
@@ -80,9 +80,14 @@ export class Lookup {
     for (const zone of this.#zones) if (name.isWithin(zone.apex, zone.labelCount)) return zone
     return undefined
   }
-}
 
-const holdsLive = (node: ZoneNode, now: number): boolean => {
-  for (const txt of node.txts) if (txt.expiresAt > now) return true
-  return false
+  #holdsLive(node: Ref, now: number): boolean {
+    const live = this.#live
+    let txt = live.first(node)
+    for (let left = live.count(node); left > 0 && txt !== 0; left--) {
+      if (live.expiresAt(txt) > now) return true
+      txt = live.next(txt)
+    }
+    return false
+  }
 }

@@ -1,5 +1,6 @@
 /** Records that live as long as the process: the reference for `RecordStore`, and for tests. */
 import { Clock, type Context, Effect, Stream } from "effect"
+import { LiveZone } from "./LiveZone.ts"
 import type { DigestCursor, DigestRow, LiveRow, RecordStore, RowChange } from "./RecordStore.ts"
 import type { StoredTxt } from "./TxtRecord.ts"
 import { valueHash } from "./ValueHash.ts"
@@ -56,7 +57,10 @@ export const make = (): Context.Tag.Service<typeof RecordStore> => {
     if (values === undefined) kept.set(owner, new Map([[value, { row, digest }]]))
     else values.set(value, { row, digest })
   }
-  const liveAt = (now: number) => all().filter(({ row }) => row.expiresAt > now)
+  const liveAt = (now: number) =>
+    all()
+      .filter(({ row }) => row.expiresAt > now)
+      .sort((a, b) => a.digest.storedTs - b.digest.storedTs)
 
   return {
     commit: (changes) =>
@@ -67,10 +71,15 @@ export const make = (): Context.Tag.Service<typeof RecordStore> => {
       }),
     live: (now) =>
       Stream.suspend(() => {
-        const rows = liveAt(now).sort((a, b) => a.digest.storedTs - b.digest.storedTs)
+        const rows = liveAt(now)
         return rows.length === 0
           ? Stream.empty
           : Stream.make(rows.map(({ row }): LiveRow => [row.owner, row.value, row.expiresAt]))
+      }),
+    fill: (memory, now) =>
+      Effect.sync(() => {
+        const zone = new LiveZone(now, memory)
+        for (const { row } of liveAt(now)) zone.load(row.owner, row.value, row.expiresAt)
       }),
     sweep: (now, limit) =>
       Effect.sync(() => {

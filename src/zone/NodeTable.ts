@@ -1,132 +1,114 @@
 /**
- * What is held under each wire key, found from the octets of a question without making a string.
- * A `Map` goes through half a dozen distant places of memory for one key; here it is the hash's
- * own slot and the node. Invariant: from a node's home slot to its own no slot is empty.
+ * The nodes of the live zone by the hash of their names: the writer's side, `ZoneReader` finds.
+ * Invariant: from a node's home slot to its own no slot is empty. A table that is to grow is
+ * made anew beside the old one, which readers use until the last moment.
  */
-import type { WireKey } from "../wire/Name.ts"
-import { hashOf } from "../wire/NameHash.ts"
-import type { QuestionName } from "../wire/QuestionName.ts"
+import { type Arena, maskWord, nodesWord, type Ref, tableWord } from "./Arena.ts"
+import type { Slabs } from "./Slabs.ts"
 
 const least = 64
 
-export class NodeTable<N extends { readonly key: WireKey }> {
-  /** Pairs: the hash, and the place in `#nodes` plus one; 0 stands for an empty slot. */
-  #slots = new Int32Array(2 * least)
-  #mask = least - 1
-  /** With holes where nodes have gone; these are filled before it grows. */
-  readonly #nodes: Array<N | undefined> = []
-  readonly #holes: Array<number> = []
+// Two thirds full: a search looks at two slots, all in one line of the cache.
+const isCrowded = (size: number, slots: number): boolean => size * 3 > slots * 2
+
+export class NodeTable {
+  readonly #arena: Arena
+  readonly #slabs: Slabs
+
+  constructor(arena: Arena, slabs: Slabs) {
+    this.#arena = arena
+    this.#slabs = slabs
+  }
+
+  /** For an arena that has no table yet. */
+  create(): void {
+    this.#switch(this.#made(least), least)
+  }
+
+  /** Room for so many more, so that the table need not grow while readers wait. */
+  makeRoom(count: number): void {
+    let slots = this.#word(maskWord) + 1
+    if (!isCrowded(this.size + count, slots)) return
+    while (isCrowded(this.size + count, slots)) slots *= 2
+    const fresh = this.#made(slots)
+    this.#arena.lock()
+    this.#switch(fresh, slots)
+    this.#arena.unlock()
+  }
 
   get size(): number {
-    return this.#nodes.length - this.#holes.length
+    return this.#word(nodesWord)
   }
 
-  /** What is held under the name a query asks for. */
-  find(name: QuestionName): N | undefined {
-    const { hash } = name
-    const slots = this.#slots
-    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
-      const place = slots[2 * slot + 1] ?? 0
-      if (place === 0) return undefined
-      if (slots[2 * slot] !== hash) continue
-      const node = this.#nodes[place - 1]
-      if (node !== undefined && name.is(node.key)) return node
-    }
+  /** Adds a node that is not held. */
+  add(hash: number, node: Ref): void {
+    const { words } = this.#arena
+    const table = this.#table
+    const mask = this.#word(maskWord)
+    let slot = hash & mask
+    while (this.#word(table + 2 * slot + 1) !== 0) slot = (slot + 1) & mask
+    words[table + 2 * slot] = hash
+    words[table + 2 * slot + 1] = node
+    const size = this.size + 1
+    words[nodesWord] = size
+    if (isCrowded(size, mask + 1)) this.#switch(this.#made((mask + 1) * 2), (mask + 1) * 2)
   }
 
-  get(key: WireKey): N | undefined {
-    const place = this.#slots[2 * this.#slotOf(key, hashOf(key)) + 1] ?? 0
-    return place === 0 ? undefined : this.#nodes[place - 1]
-  }
-
-  /** Places that are or were in use; a node stays at its own, and a new one may fill a hole. */
-  get places(): number {
-    return this.#nodes.length
-  }
-
-  /** What is held at a place. */
-  at(place: number): N | undefined {
-    return this.#nodes[place]
-  }
-
-  /** Where `key` is held; -1 when it is not. */
-  placeOf(key: WireKey): number {
-    return (this.#slots[2 * this.#slotOf(key, hashOf(key)) + 1] ?? 0) - 1
-  }
-
-  /** Holds `node`; another under the same key makes way. */
-  set(node: N): void {
-    const hash = hashOf(node.key)
-    const slot = this.#slotOf(node.key, hash)
-    const held = this.#slots[2 * slot + 1] ?? 0
-    if (held > 0) {
-      this.#nodes[held - 1] = node
-      return
-    }
-    const place = this.#holes.pop() ?? this.#nodes.length
-    this.#nodes[place] = node
-    this.#slots[2 * slot] = hash
-    this.#slots[2 * slot + 1] = place + 1
-    // Two thirds full: a search looks at two slots, all in one line of the cache.
-    if (this.size * 3 > (this.#mask + 1) * 2) this.#grow()
-  }
-
-  delete(key: WireKey): void {
-    const slots = this.#slots
-    let empty = this.#slotOf(key, hashOf(key))
-    const place = slots[2 * empty + 1] ?? 0
-    if (place === 0) return
-    this.#nodes[place - 1] = undefined
-    this.#holes.push(place - 1)
+  delete(hash: number, node: Ref): void {
+    const { words } = this.#arena
+    const table = this.#table
+    const mask = this.#word(maskWord)
+    let empty = hash & mask
+    while (this.#word(table + 2 * empty + 1) !== node) empty = (empty + 1) & mask
     // Those behind it that its slot parts from their home move up (Knuth, TAOCP 3 §6.4 R).
     for (let slot = empty; ;) {
-      slot = (slot + 1) & this.#mask
-      const next = slots[2 * slot + 1] ?? 0
+      slot = (slot + 1) & mask
+      const next = this.#word(table + 2 * slot + 1)
       if (next === 0) break
-      const hash = slots[2 * slot] ?? 0
-      if (((slot - hash) & this.#mask) < ((slot - empty) & this.#mask)) continue
-      slots[2 * empty] = hash
-      slots[2 * empty + 1] = next
+      const home = this.#word(table + 2 * slot)
+      if (((slot - home) & mask) < ((slot - empty) & mask)) continue
+      words[table + 2 * empty] = home
+      words[table + 2 * empty + 1] = next
       empty = slot
     }
-    slots[2 * empty + 1] = 0
+    words[table + 2 * empty + 1] = 0
+    words[nodesWord] = this.size - 1
   }
 
-  /**
-   * Every node, while nodes come and go: one that stays is given once, one that comes meanwhile
-   * may be left out.
-   */
-  *values(): IterableIterator<N> {
-    for (let place = 0; place < this.#nodes.length; place++) {
-      const node = this.#nodes[place]
-      if (node !== undefined) yield node
-    }
-  }
-
-  /** The slot of `key`, or the empty one where it would go. */
-  #slotOf(key: WireKey, hash: number): number {
-    const slots = this.#slots
-    for (let slot = hash & this.#mask; ; slot = (slot + 1) & this.#mask) {
-      const place = slots[2 * slot + 1] ?? 0
-      if (place === 0 || (slots[2 * slot] === hash && this.#nodes[place - 1]?.key === key))
-        return slot
-    }
-  }
-
-  #grow(): void {
-    const before = this.#slots
-    const slots = new Int32Array(2 * before.length)
-    const mask = before.length - 1
-    for (let from = 0; from < before.length; from += 2) {
-      const hash = before[from] ?? 0
-      const place = before[from + 1] ?? 0
-      if (place === 0) continue
+  /** A table of so many slots with all that is held. */
+  #made(slots: number): Ref {
+    const fresh = this.#slabs.take(slots * 8)
+    const { words } = this.#arena
+    const to = fresh * 2
+    const mask = slots - 1
+    words.fill(0, to, to + slots * 2)
+    const from = this.#table
+    const end = from === 0 ? 0 : from + 2 * (this.#word(maskWord) + 1)
+    for (let at = from; at < end; at += 2) {
+      const node = words[at + 1] ?? 0
+      if (node === 0) continue
+      const hash = words[at] ?? 0
       let slot = hash & mask
-      while (slots[2 * slot + 1] !== 0) slot = (slot + 1) & mask
-      slots[2 * slot] = hash
-      slots[2 * slot + 1] = place
+      while (words[to + 2 * slot + 1] !== 0) slot = (slot + 1) & mask
+      words[to + 2 * slot] = hash
+      words[to + 2 * slot + 1] = node
     }
-    this.#slots = slots
-    this.#mask = mask
+    return fresh
+  }
+
+  #switch(fresh: Ref, slots: number): void {
+    const { words } = this.#arena
+    const old = this.#word(tableWord)
+    words[tableWord] = fresh
+    words[maskWord] = slots - 1
+    if (old !== 0) this.#slabs.give(old)
+  }
+
+  get #table(): number {
+    return this.#word(tableWord) * 2
+  }
+
+  #word(at: number): number {
+    return this.#arena.words[at] ?? 0
   }
 }

@@ -54,6 +54,11 @@ export class RecordStore extends Context.Tag("dnsmesh/zone/RecordStore")<
     readonly commit: (changes: ReadonlyArray<RowChange>) => Effect.Effect<void, StoreError>
     /** Every row live at `now` (s), in batches, in the order of the commits that wrote them. */
     readonly live: (now: number) => Stream.Stream<ReadonlyArray<LiveRow>, StoreError>
+    /**
+     * Loads every row live at `now` (s) into the live zone of that memory, in the order of the
+     * commits that wrote them. Nobody else changes that zone meanwhile.
+     */
+    readonly fill: (memory: SharedArrayBuffer, now: number) => Effect.Effect<void, StoreError>
     /** Removes at most `limit` rows that are over at `now` (s); yields how many went. */
     readonly sweep: (now: number, limit: number) => Effect.Effect<number, StoreError>
     /** Live rows strictly after `after`, in cursor order (UTF-8 byte order within a tie). */

@@ -4,8 +4,7 @@
  * read in the order of their places, so a place tells whether it was read.
  */
 import type { WireKey } from "../wire/Name.ts"
-import type { ZoneNode } from "./LiveZone.ts"
-import type { NodeTable } from "./NodeTable.ts"
+import type { Ref } from "./Arena.ts"
 
 export interface SnapshotRrset {
   readonly key: WireKey
@@ -14,39 +13,53 @@ export interface SnapshotRrset {
 }
 
 export class ZoneSnapshot {
-  readonly #nodes: NodeTable<ZoneNode>
   /** Places from here on have come since. */
-  readonly #end: number
+  readonly #end: Ref
+  /** The node at a place or the next behind it; 0 when there is none before the end. */
+  readonly #nodeFrom: (from: Ref) => Ref
+  readonly #rrsetAt: (at: Ref) => SnapshotRrset
   /** Earlier values of nodes that have changed and were not read; none of those that are new. */
   readonly #kept = new Map<WireKey, ReadonlyArray<string>>()
   readonly #release: () => void
-  #place = 0
+  /** Places before it were read. */
+  #from: Ref = 0
   #leftovers: Iterator<readonly [WireKey, ReadonlyArray<string>]> | undefined
 
-  constructor(nodes: NodeTable<ZoneNode>, release: () => void) {
-    this.#nodes = nodes
-    this.#end = nodes.places
+  constructor(
+    end: Ref,
+    nodeFrom: (from: Ref) => Ref,
+    rrsetAt: (at: Ref) => SnapshotRrset,
+    release: () => void
+  ) {
+    this.#end = end
+    this.#nodeFrom = nodeFrom
+    this.#rrsetAt = rrsetAt
     this.#release = release
   }
 
-  /** Called by the zone before the values of `node`, which is at `place`, change. */
-  keep(node: ZoneNode, place: number): void {
-    if (place < this.#place || place >= this.#end || this.#kept.has(node.key)) return
-    this.#kept.set(node.key, octetsOf(node))
+  /** Called by the zone before the values of the node at `at` change. */
+  keep(at: Ref): void {
+    if (at < this.#from || at >= this.#end) return
+    const { key, values } = this.#rrsetAt(at)
+    if (!this.#kept.has(key)) this.#kept.set(key, values)
   }
 
   /** The next RRset, in no particular order; `undefined` at the end. */
   next(): SnapshotRrset | undefined {
-    while (this.#place < this.#end) {
-      const node = this.#nodes.at(this.#place++)
-      if (node === undefined) continue
-      const { key } = node
-      const values = this.#kept.get(key) ?? octetsOf(node)
-      // What is at this place now has been read; where it goes from here is news.
-      this.#kept.delete(key)
-      if (values.length > 0) return { key, values }
+    while (this.#leftovers === undefined) {
+      const at = this.#nodeFrom(this.#from)
+      if (at === 0) {
+        this.#from = this.#end
+        this.#leftovers = this.#kept.entries()
+      } else {
+        this.#from = at + 1
+        const rrset = this.#rrsetAt(at)
+        const values = this.#kept.get(rrset.key) ?? rrset.values
+        // What is at this place now has been read; where it goes from here is news.
+        this.#kept.delete(rrset.key)
+        if (values.length > 0) return { key: rrset.key, values }
+      }
     }
-    this.#leftovers ??= this.#kept.entries()
     for (;;) {
       const step = this.#leftovers.next()
       if (step.done === true) return undefined
@@ -59,5 +72,3 @@ export class ZoneSnapshot {
     this.#release()
   }
 }
-
-const octetsOf = (node: ZoneNode): ReadonlyArray<string> => node.txts.map((txt) => txt.octets)

@@ -101,6 +101,7 @@ export const start = (options: Options = {}): Effect.Effect<TestNode, never, Sco
         Effect.suspend(() =>
           gate === undefined ? guard : Effect.zipRight(Deferred.await(gate), guard)
         ),
+      fill: () => Effect.void,
       live: () => Stream.empty,
       sweep: () => Effect.succeed(0),
       digest: () => Effect.succeed([]),

@@ -26,14 +26,11 @@ describe("the census", () => {
       const census = yield* Effect.provideService(Census.take(kindOf), AnswerIndex, zone)
       assert.strictEqual(census.values, 5002)
       assert.strictEqual(census.names, 5001)
-      assert.deepStrictEqual(
-        [...census.byKind],
-        [
-          ["a", { values: 1, octets: 2 }],
-          ["b", { values: 1, octets: 3 }],
-          ["c", { values: 5000, octets: 5000 }]
-        ]
-      )
+      assert.deepStrictEqual([...census.byKind].sort(), [
+        ["a", { values: 1, octets: 2 }],
+        ["b", { values: 1, octets: 3 }],
+        ["c", { values: 5000, octets: 5000 }]
+      ])
       assert.deepStrictEqual(
         census.endings.filter(({ values }) => values > 0),
         [

@@ -55,6 +55,28 @@ describe("LiveZone", () => {
     assert.strictEqual(zone.expire(101).length, 1)
   })
 
+  it("gives the values that begin with a text, of whatever length", () => {
+    const zone = new LiveZone(0)
+    const long = `v=1;${"x".repeat(600)}`
+    zone.apply([put("a.b", "v=1;", 10), put("a.b", "v=1", 10), put("c.b", long, 10)])
+    zone.apply([put("d.b", "v=2;a", 10), put("d.b", "", 10), put("e.b", "v=1;b", 10)])
+    assert.deepStrictEqual([...zone.beginning("v=1;")].sort(), ["v=1;", "v=1;b", long])
+  })
+
+  it("holds values larger than any message, and lets their memory go again", () => {
+    const zone = new LiveZone(0)
+    const values = Array.from({ length: 8 }, (_, i) => `${i}`.repeat(70_000 * (i + 1)))
+    for (let round = 0; round < 20; round++) {
+      zone.apply(values.map((value) => put("large.b", value, 10)))
+      assert.deepStrictEqual(
+        zone.live(unsafeMake("large.b"), 0).map(({ value }) => value),
+        values
+      )
+      zone.apply(values.map((value) => remove("large.b", value)))
+    }
+    assert.isBelow(zone.memory.byteLength, 6e6)
+  })
+
   it("gives back text of any script as it was put", () => {
     const zone = new LiveZone(0)
     zone.apply([put("a.b", "grüß 🌍", 10)])

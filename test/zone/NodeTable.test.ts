@@ -4,12 +4,8 @@ import { encode } from "dns-packet"
 import { fromWireKey, toWireKey, unsafeMake, type WireKey } from "../../src/wire/Name.ts"
 import { QueryReader } from "../../src/wire/Query.ts"
 import type { QuestionName } from "../../src/wire/QuestionName.ts"
-import { NodeTable } from "../../src/zone/NodeTable.ts"
-
-interface Node {
-  readonly key: WireKey
-  readonly turn: number
-}
+import { LiveZone } from "../../src/zone/LiveZone.ts"
+import type { RowChange } from "../../src/zone/RecordStore.ts"
 
 const reader = new QueryReader()
 const asked = (key: WireKey): QuestionName => {
@@ -19,6 +15,24 @@ const asked = (key: WireKey): QuestionName => {
 }
 
 const keyOf = (i: number): WireKey => toWireKey(unsafeMake(`chunk-${i}.mb-${i % 7}.mesh.test`))
+const put = (i: number, value = "v"): RowChange => ({
+  _tag: "Put",
+  row: { owner: fromWireKey(keyOf(i)), value, ttl: 1, createdAt: 0, expiresAt: 4e9 }
+})
+const remove = (i: number, value = "v"): RowChange => ({
+  _tag: "Remove",
+  owner: fromWireKey(keyOf(i)),
+  value
+})
+
+/** What the zone holds at the name of a question. */
+const answer = (zone: LiveZone, name: QuestionName): ReadonlyArray<string> => {
+  const node = zone.nodeOf(name)
+  if (node === 0) return []
+  const at = zone.first(node)
+  const start = zone.rdataStart(at) + 1
+  return [zone.octets.toString("latin1", start, start + zone.rdataLength(at) - 1)]
+}
 
 describe("NodeTable", () => {
   it("holds what a Map would hold, to keys and to questions in any case", () => {
@@ -28,56 +42,54 @@ describe("NodeTable", () => {
     })
     FastCheck.assert(
       FastCheck.property(steps, (steps) => {
-        const table = new NodeTable<Node>()
-        const model = new Map<WireKey, Node>()
+        const zone = new LiveZone(0)
+        const model = new Map<WireKey, string>()
         for (const [turn, [puts, i]] of steps.entries()) {
-          const key = keyOf(i)
-          if (puts) {
-            table.set({ key, turn })
-            model.set(key, { key, turn })
-          } else {
-            table.delete(key)
-            model.delete(key)
-          }
+          const held = model.get(keyOf(i))
+          if (held !== undefined) zone.apply([remove(i, held)])
+          model.delete(keyOf(i))
+          if (!puts) continue
+          zone.apply([put(i, String(turn))])
+          model.set(keyOf(i), String(turn))
         }
-        assert.strictEqual(table.size, model.size)
         for (let i = 0; i <= 300; i++) {
-          assert.deepStrictEqual(table.get(keyOf(i)), model.get(keyOf(i)))
-          assert.deepStrictEqual(table.find(asked(keyOf(i))), model.get(keyOf(i)))
+          const held = model.get(keyOf(i))
+          const expected = held === undefined ? [] : [held]
+          const found = zone.find(keyOf(i))?.txts.map(({ octets }) => octets) ?? []
+          assert.deepStrictEqual(found, expected)
+          assert.deepStrictEqual(answer(zone, asked(keyOf(i))), expected)
         }
-        assert.deepStrictEqual(
-          [...table.values()].map(({ turn }) => turn).sort((a, b) => a - b),
-          [...model.values()].map(({ turn }) => turn).sort((a, b) => a - b)
-        )
+        const names = [...zone.nodes()].filter(({ txts }) => txts.length > 0).map(({ key }) => key)
+        assert.deepStrictEqual(names.sort(), [...model.keys()].sort())
       }),
       { numRuns: 30 }
     )
   })
 
   it("gives every node that stays once, while others come and go", () => {
-    const table = new NodeTable<Node>()
-    for (let i = 0; i < 400; i++) table.set({ key: keyOf(i), turn: i })
-    const seen: Array<number> = []
+    const zone = new LiveZone(0)
+    for (let i = 0; i < 400; i++) zone.apply([put(i)])
+    const seen: Array<string> = []
     let step = 0
-    for (const { turn } of table.values()) {
-      seen.push(turn)
+    for (const { key, txts } of zone.nodes()) {
+      if (txts.length > 0) seen.push(key)
       // Odd ones go, new ones come into their places and beyond.
-      table.delete(keyOf(2 * step + 1))
-      table.set({ key: keyOf(1000 + step), turn: 1000 + step })
+      zone.apply([remove(2 * step + 1), put(1000 + step)])
       step++
     }
-    const stayed = seen.filter((turn) => turn < 400 && turn % 2 === 0).sort((a, b) => a - b)
+    const staying = Array.from({ length: 200 }, (_, i) => keyOf(2 * i))
     assert.deepStrictEqual(
-      stayed,
-      Array.from({ length: 200 }, (_, i) => 2 * i)
+      seen.filter((key) => staying.includes(key as WireKey)).sort(),
+      staying.sort()
     )
+    assert.strictEqual(new Set(seen).size, seen.length)
   })
 
   it("finds what stays among many that have gone", () => {
-    const table = new NodeTable<Node>()
-    for (let i = 0; i < 50_000; i++) table.set({ key: keyOf(i), turn: i })
-    for (let i = 0; i < 50_000; i += 2) table.delete(keyOf(i))
-    for (let i = 0; i < 50_000; i++)
-      assert.strictEqual(table.get(keyOf(i))?.turn, i % 2 === 0 ? undefined : i)
+    const zone = new LiveZone(0)
+    const all = Array.from({ length: 50_000 }, (_, i) => i)
+    zone.apply(all.map((i) => put(i)))
+    zone.apply(all.filter((i) => i % 2 === 0).map((i) => remove(i)))
+    for (const i of all) assert.strictEqual(zone.find(keyOf(i)) === undefined, i % 2 === 0)
   })
 })

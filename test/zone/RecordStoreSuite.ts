@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Effect, FastCheck as fc, type Layer, Stream, TestClock } from "effect"
 import * as Name from "../../src/wire/Name.ts"
+import { LiveZone } from "../../src/zone/LiveZone.ts"
 import { RecordStore, type RowChange } from "../../src/zone/RecordStore.ts"
 import type { StoredTxt } from "../../src/zone/TxtRecord.ts"
 import { valueHash } from "../../src/zone/ValueHash.ts"
@@ -82,6 +83,32 @@ export const suite = <E>(label: string, layer: () => Layer.Layer<RecordStore, E>
             ["b.example", "1", 90]
           ]
         )
+      })
+    )
+
+    holds(
+      "fills a zone with what is live, in the order of the commits that wrote it",
+      Effect.gen(function* () {
+        const store = yield* RecordStore
+        yield* store.commit([put("b.example", "1"), put("a.example", "2")])
+        yield* store.commit([put("a.example", "1"), put("a.example", "over", now)])
+        yield* store.commit([put("a.example", "ü", now + 5)])
+        yield* store.commit([put("a.example", "2", now + 90)])
+        yield* store.commit(Array.from({ length: 2000 }, (_, i) => put(`n${i}.example`, "v")))
+        const zone = new LiveZone(now)
+        yield* store.fill(zone.memory, now)
+        zone.refresh()
+        assert.strictEqual(zone.valueCount, 2004)
+        assert.deepStrictEqual(zone.live(Name.unsafeMake("a.example"), now), [
+          { value: "1", expiresAt: now + 60 },
+          { value: "ü", expiresAt: now + 5 },
+          { value: "2", expiresAt: now + 90 }
+        ])
+        assert.strictEqual(zone.find(Name.toWireKey(Name.unsafeMake("example")))?.below, 2002)
+        // And it goes on from there.
+        assert.lengthOf(zone.apply([remove("a.example", "1"), put("new.example", "1")]), 2)
+        assert.lengthOf(zone.expire(now + 5), 1)
+        assert.strictEqual(zone.valueCount, 2003)
       })
     )
 

@@ -9,6 +9,7 @@ const watching = (probe: Effect.Effect<void, StoreError>) =>
     Layer.provide(
       Layer.succeed(RecordStore, {
         commit: () => Effect.void,
+        fill: () => Effect.void,
         live: () => Stream.empty,
         sweep: () => Effect.succeed(0),
         digest: () => Effect.succeed([]),

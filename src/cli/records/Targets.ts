@@ -15,7 +15,7 @@ import * as Name from "../../wire/Name.ts"
 import { AnswerIndex } from "../../zone/AnswerIndex.ts"
 import { ChangeFeed } from "../../zone/ChangeFeed.ts"
 import { Draft } from "../../zone/Decide.ts"
-import { LiveZone, toOctets } from "../../zone/LiveZone.ts"
+import { LiveZone } from "../../zone/LiveZone.ts"
 import { Publisher } from "../../zone/Publisher.ts"
 import { WriteGrant } from "../../zone/WriteGrant.ts"
 import type { Change } from "../../zone/WriteRequest.ts"
@@ -103,7 +103,7 @@ export const picture = (config: NodeConfig): Effect.Effect<Target, BackupError> 
           const row = rowOf(raw)
           const name = row === undefined ? undefined : Name.parse(row.name)
           if (row !== undefined && name?._tag === "Some")
-            zone.hold(Name.toWireKey(name.value), toOctets(row.value), row.expiresAt)
+            zone.load(name.value, row.value, row.expiresAt)
         }
       })
     )
