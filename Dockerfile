@@ -34,6 +34,19 @@ COPY ops/bin ./ops/bin
 COPY --from=build /build/dist ./dist
 RUN ln -s /opt/dnsmesh-node/ops/bin/dnsmesh-node /opt/dnsmesh-node/ops/bin/dnsmesh-node-admin /usr/local/bin/
 
+# One start as the user of all others leaves what V8 has compiled, which then is root's to change.
+RUN install -d -o dmp -g dmp dist/compiled /tmp/start \
+ && DMP_DB_PATH=/tmp/start/dmp.db DMP_DNS_HOST=127.0.0.1 DMP_DNS_PORT=0 DMP_HTTP_HOST=127.0.0.1 DMP_HTTP_PORT=0 \
+    setpriv --reuid 999 --regid 999 --clear-groups sh -c '\
+      node --max-semi-space-size=16 --no-parallel-scavenge dist/main.js serve > /tmp/start/log 2>&1 & \
+      until grep -q "DMP node up" /tmp/start/log; do \
+        kill -0 $! || { cat /tmp/start/log; exit 1; }; sleep 0.1; \
+      done; \
+      kill $!; wait $!' \
+ && rm -r /tmp/start \
+ && chown -R root:root dist/compiled \
+ && chmod -R go+rX,go-w dist/compiled
+
 # Hosts are left unset: the node then listens on every address, IPv6 included where there is any.
 ENV NODE_ENV=production \
     MALLOC_ARENA_MAX=2 \

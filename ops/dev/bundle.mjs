@@ -8,9 +8,9 @@ import { build } from "esbuild"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
-/** The executable, and what runs on threads of its own; all end up side by side. */
+/** The executable, and what runs on threads and in processes of its own; all end up side by side. */
 const entries = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
-  .filter((file) => file === "main.ts" || file.endsWith("ThreadMain.ts"))
+  .filter((file) => file === "main.ts" || /(Thread|Process)Main\.ts$/.test(file))
   .sort()
   .map((file) => join(root, "src", file))
 

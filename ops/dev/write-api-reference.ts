@@ -3,4 +3,4 @@ import { writeFileSync } from "node:fs"
 import { page } from "../../src/http/ApiReference.ts"
 import { document } from "../../src/http/OpenApiDocument.ts"
 
-writeFileSync(new URL("../../docs/http-api.md", import.meta.url), page(document))
+writeFileSync(new URL("../../docs/http-api.md", import.meta.url), page(document()))

@@ -33,7 +33,8 @@ const kit = [
 for (const path of ["dist", "ops/bin", ...kit])
   cpSync(join(tree, path), join(stage, path), {
     recursive: true,
-    filter: (file) => !/\.map$|\.sources$/.test(file)
+    // What this user's V8 has compiled is of no use to another.
+    filter: (file) => !/\.map$|\.sources$|\/dist\/compiled$/.test(file)
   })
 for (const path of ["docs", "README.md", "CHANGELOG.md", "SECURITY.md"])
   cpSync(join(tree, path), join(stage, path), { recursive: true })

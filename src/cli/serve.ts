@@ -8,6 +8,9 @@ import { HttpServer } from "../http/HttpServer.ts"
 import { ShownSettings } from "../http/ShownSettings.ts"
 import * as SystemdNotify from "../runtime/SystemdNotify.ts"
 import { loadConfig } from "../Settings.ts"
+import { StoreCheck } from "../sql/CheckedRecords.ts"
+import { OpenError } from "../sql/OpenError.ts"
+import { damaged } from "../sql/SqliteFile.ts"
 import { StoreThread } from "../sql/StoreThread.ts"
 import { effective, startLine } from "./EffectiveConfig.ts"
 import * as Signals from "./Signals.ts"
@@ -43,6 +46,8 @@ export const serve = Effect.gen(function* () {
         `http=${http.addresses.map(({ address, port }) => `${address}:${port}`).join(",")} ` +
         `db=${config.store.dbPath}`
     )
+    const { done } = yield* StoreCheck
+    yield* Effect.raceFirst(done, thread.died)
     yield* SystemdNotify.announce(process.env, "serving")
     return yield* thread.died
   }).pipe(
@@ -57,9 +62,19 @@ export const serve = Effect.gen(function* () {
   )
 
   // The listeners and the stores end within budgets of their own; this one is for the sum.
+  const services = Effect.mapError(runtime.runtimeEffect, (error) =>
+    error._tag === "StoreError" && error.reason === "corrupt"
+      ? new OpenError({
+          reason: "corrupt",
+          path: config.store.dbPath,
+          // What fills the zone may come upon a damage before the check does.
+          message: damaged(config.store.dbPath, error.message)
+        })
+      : error
+  )
   const budget = Duration.seconds(config.lifecycle.shutdownTimeout + 5)
-  return yield* Effect.flatMap(runtime.runtimeEffect, (services) =>
-    Effect.provide(Effect.zipRight(log(opening), running), services)
+  return yield* Effect.flatMap(services, (built) =>
+    Effect.provide(Effect.zipRight(log(opening), running), built)
   ).pipe(
     Effect.ensuring(
       runtime.disposeEffect.pipe(

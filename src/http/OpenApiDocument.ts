@@ -2,4 +2,5 @@
 import { OpenApi } from "@effect/platform"
 import { Api } from "./Api.ts"
 
-export const document: OpenApi.OpenAPISpec = OpenApi.fromApi(Api)
+/** Made anew each time: most nodes are never asked for it. */
+export const document = (): OpenApi.OpenAPISpec => OpenApi.fromApi(Api)

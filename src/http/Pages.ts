@@ -1,4 +1,4 @@
-/** Pages for people and the OpenAPI document. Rendered at the start, the status page at most twice a minute. */
+/** Pages for people and the OpenAPI document. Rendered when first asked for, the status page at most twice a minute. */
 import { Clock, Duration, Effect } from "effect"
 import { AuthConfig } from "../auth/AuthConfig.ts"
 import { Registration } from "../auth/Registration.ts"
@@ -66,10 +66,14 @@ export const routes = Effect.gen(function* () {
     ),
     freshness
   )
+  const reference = yield* Effect.cached(Effect.sync(() => markup(ApiPage.render(document()))))
+  const openApi = yield* Effect.cached(
+    Effect.sync(() => page("application/json", JSON.stringify(document())))
+  )
   return [
     serve(["/", "/index.html"], status),
-    serve(["/docs"], Effect.succeed(markup(ApiPage.render(document)))),
+    serve(["/docs"], reference),
     serve(["/style.css"], Effect.succeed(page("text/css; charset=utf-8", stylesheet))),
-    serve(["/openapi.json"], Effect.succeed(page("application/json", JSON.stringify(document))))
+    serve(["/openapi.json"], openApi)
   ]
 })

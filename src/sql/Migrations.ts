@@ -4,6 +4,7 @@
  */
 import * as Migrator from "@effect/sql/Migrator"
 import * as SqlClient from "@effect/sql/SqlClient"
+import type { Connection } from "@effect/sql/SqlConnection"
 import type { SqlError } from "@effect/sql/SqlError"
 import { Effect } from "effect"
 import { OpenError } from "./OpenError.ts"
@@ -28,6 +29,19 @@ const appliedStep = (sql: SqlClient.SqlClient) =>
     return row?.latest ?? 0
   })
 
+const lastOf = (steps: Steps): number =>
+  Math.max(0, ...Object.keys(steps).map((key) => Number.parseInt(key, 10)))
+
+/** Whether the file on this connection has had exactly these steps. */
+export const isCurrent =
+  (steps: Steps) =>
+  (connection: Connection): Effect.Effect<boolean> =>
+    connection.execute(`SELECT max(migration_id) AS latest FROM ${table}`, [], undefined).pipe(
+      Effect.map(([row]) => row?.latest === lastOf(steps)),
+      // One that has had none of ours has no such table.
+      Effect.orElseSucceed(() => false)
+    )
+
 /** What may be to do again in a file that another release has had meanwhile. */
 export interface Upkeep {
   readonly isDue: Effect.Effect<boolean, SqlError, SqlClient.SqlClient>
@@ -45,7 +59,7 @@ export const run = (options: {
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const path = yield* PreMigration.databaseFile(sql)
-    const known = Math.max(0, ...Object.keys(options.steps).map((key) => Number.parseInt(key, 10)))
+    const known = lastOf(options.steps)
     const applied = yield* appliedStep(sql)
     if (applied > known)
       return yield* new OpenError({

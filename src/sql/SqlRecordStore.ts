@@ -3,7 +3,7 @@
  * statements however many rows it has, and no two share a `stored_ts`, across restarts too.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
-import { Clock, Effect, Layer, Option, Schema, Stream } from "effect"
+import { Clock, Effect, Layer, Option, Stream } from "effect"
 import { stat } from "node:fs/promises"
 import * as Name from "../wire/Name.ts"
 import { LiveZone } from "../zone/LiveZone.ts"
@@ -11,7 +11,7 @@ import type { LiveRow, RecordStore } from "../zone/RecordStore.ts"
 import type { StoredTxt } from "../zone/TxtRecord.ts"
 import * as HostedStore from "./HostedStore.ts"
 import * as Migrations from "./Migrations.ts"
-import type { OpenError } from "./OpenError.ts"
+import { OpenError } from "./OpenError.ts"
 import * as PreMigration from "./PreMigration.ts"
 import type { Packed } from "./RecordChanges.ts"
 import { RecordRows } from "./RecordRows.ts"
@@ -84,13 +84,25 @@ const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const write = yield* writer
   const scan = yield* scanner
-  yield* Migrations.run({ steps: RecordSchema.steps, always: RecordSchema.upkeep })
-  yield* RecordSchema.dropUnneeded
+  const unchecked = Option.getOrUndefined(yield* Effect.serviceOption(SqliteFile.Unchecked))
+  let lastStored = 0
+  const readMark = Effect.map(
+    sql<{ last: number }>`SELECT max(
+      (SELECT value FROM dnsmesh_meta WHERE key = 'stored-mark'),
+      (SELECT coalesce(max(stored_ts), 0) FROM records)) AS last`,
+    ([start]) => {
+      lastStored = start?.last ?? 0
+    }
+  )
 
-  const [start] = yield* sql<{ last: number }>`SELECT max(
-    (SELECT value FROM dnsmesh_meta WHERE key = 'stored-mark'),
-    (SELECT coalesce(max(stored_ts), 0) FROM records)) AS last`
-  let lastStored = start?.last ?? 0
+  /** Brings the file to where rows can be written. */
+  const settle = Effect.gen(function* () {
+    yield* Migrations.run({ steps: RecordSchema.steps, always: RecordSchema.upkeep })
+    yield* RecordSchema.dropUnneeded
+    yield* readMark
+    if (unchecked !== undefined) yield* unchecked.writable
+  }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+  yield* unchecked === undefined ? settle : readMark
 
   const commit = ({ puts, removals }: Packed) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
@@ -128,6 +140,15 @@ const make = Effect.gen(function* () {
     })
 
   return RecordRows.of({
+    unchecked: Effect.succeed(unchecked?.path),
+    check: Effect.suspend(() =>
+      unchecked === undefined
+        ? Effect.void
+        : Effect.flatMap(sql.reserve, (connection) =>
+            SqliteFile.refuseDamaged(connection, unchecked.path)
+          ).pipe(Effect.scoped, Effect.mapError(SqliteFile.toOpenError(unchecked.path)))
+    ),
+    settle: Effect.catchTag(settle, "SqlError", (error) => Effect.fail(toStoreError(error))),
     commit: (changes) => asStoreError(commit(changes)),
     live: (now) =>
       livePages(now).pipe(
@@ -233,15 +254,30 @@ export const layer: Layer.Layer<RecordStore, OpenError, SqlClient.SqlClient> = L
 const rowsFile = (path: string): Layer.Layer<RecordRows, OpenError> =>
   rows.pipe(Layer.provide(SqliteFile.layer({ path, userVersion: 0, exclusive: true })))
 
+const rowsFileAtOnce = (path: string): Layer.Layer<RecordRows, OpenError> =>
+  rows.pipe(
+    Layer.provide(
+      SqliteFile.layer({
+        path,
+        userVersion: 0,
+        exclusive: true,
+        readable: Migrations.isCurrent(RecordSchema.steps)
+      })
+    )
+  )
+
 /** The records in the database file at `path`, which no other node may have open. */
 export const layerFile = (path: string): Layer.Layer<RecordStore, OpenError> =>
   Layer.provide(RecordRows.toStore, rowsFile(path))
 
-/** For the store thread; `RecordRows.toStore` makes the store of it. */
+/** For the store thread, whence `CheckedRecords` makes the store of it. */
 export const hosted = HostedStore.make(RecordRows, {
   name: "records",
-  errors: Schema.Never,
+  errors: OpenError,
   members: {
+    unchecked: "effect",
+    check: "effect",
+    settle: "effect",
     commit: "call",
     live: "streamCall",
     fill: "call",
@@ -255,5 +291,5 @@ export const hosted = HostedStore.make(RecordRows, {
     probe: "effect",
     usage: "call"
   },
-  layer: rowsFile
+  layer: rowsFileAtOnce
 })

@@ -7,7 +7,7 @@ import { Reactivity } from "@effect/experimental"
 import * as SqlClient from "@effect/sql/SqlClient"
 import type { Connection } from "@effect/sql/SqlConnection"
 import * as Statement from "@effect/sql/Statement"
-import { Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer, Scope } from "effect"
 import * as DatabaseLock from "./DatabaseLock.ts"
 import * as DatabasePath from "./DatabasePath.ts"
 import { OpenError } from "./OpenError.ts"
@@ -24,10 +24,29 @@ export interface SqliteFileOptions {
   readonly userVersion: number
   /** True keeps other nodes out while it is open; false lets the operator's tools in. */
   readonly exclusive: boolean
+  /**
+   * Whether nothing has to be written before the file can be read. A large file of which this is
+   * true is opened unchecked, and whoever writes first looks for damage before.
+   */
+  readonly readable?: (connection: Connection) => Effect.Effect<boolean, unknown>
 }
+
+/** Of a file that nobody has looked through yet; nothing of one that has been. */
+export class Unchecked extends Context.Tag("dnsmesh/sql/Unchecked")<
+  Unchecked,
+  | {
+      /** Links resolved. */
+      readonly path: string
+      /** From now on upkeep may write to it too. */
+      readonly writable: Effect.Effect<void>
+    }
+  | undefined
+>() {}
 
 /** How long a statement waits for another process's lock, in ms. */
 const busyTimeout = 2000
+/** Pages that are looked through in a few milliseconds. */
+const quickPages = 2048
 /** A WAL that grew past this is cut back when it starts over, in octets. */
 const walLimit = 64 * 1024 * 1024
 
@@ -54,9 +73,39 @@ const arm = (connection: Connection) =>
     yield* run(connection, `PRAGMA journal_size_limit = ${walLimit}`)
   })
 
-/** Refuses what we cannot or must not read, before anything is written. */
-const inspect = (connection: Connection, { path, userVersion }: SqliteFileOptions) =>
+/** Refuses a file that a page or an index of is unsound. */
+export const refuseDamaged = (connection: Connection, path: string) =>
   Effect.gen(function* () {
+    const [check] = yield* run(connection, "PRAGMA quick_check(1)")
+    if (check.quick_check !== "ok")
+      return yield* new OpenError({
+        reason: "corrupt",
+        path,
+        message: damaged(path, check.quick_check)
+      })
+  })
+
+export const damaged = (path: string, how: string): string =>
+  // SQLite says it in several lines; a refusal is one.
+  `${path} is damaged (${how.replaceAll("\n", " ")}); restore a backup`
+
+/** True for a large file that arming and migrating would leave as it is. */
+const canWait = (connection: Connection, { readable }: SqliteFileOptions) =>
+  Effect.gen(function* () {
+    if (readable === undefined) return false
+    const [pages] = yield* run(connection, "PRAGMA page_count")
+    const [journal] = yield* run(connection, "PRAGMA journal_mode")
+    return (
+      pages.page_count > quickPages &&
+      journal.journal_mode === "wal" &&
+      (yield* readable(connection))
+    )
+  })
+
+/** Refuses what we cannot or must not read, before anything is written; yields whether all of it was read. */
+const inspect = (connection: Connection, options: SqliteFileOptions) =>
+  Effect.gen(function* () {
+    const { path, userVersion } = options
     const [version] = yield* run(connection, "PRAGMA user_version")
     if (version.user_version > userVersion)
       return yield* new OpenError({
@@ -64,16 +113,12 @@ const inspect = (connection: Connection, { path, userVersion }: SqliteFileOption
         path,
         message: `${path} has schema version ${version.user_version}; this release knows up to ${userVersion}`
       })
-    const [check] = yield* run(connection, "PRAGMA quick_check(1)")
-    if (check.quick_check !== "ok")
-      return yield* new OpenError({
-        reason: "corrupt",
-        path,
-        message: `${path} is damaged (${check.quick_check}); restore a backup`
-      })
+    if (yield* canWait(connection, options)) return false
+    yield* refuseDamaged(connection, path)
+    return true
   })
 
-const toOpenError = (path: string) => (error: unknown) => {
+export const toOpenError = (path: string) => (error: unknown) => {
   if (error instanceof OpenError) return error
   const code = codeOf(error)
   const reason = code.startsWith("SQLITE_NOTADB")
@@ -99,9 +144,15 @@ const make = (options: SqliteFileOptions) =>
     yield* DatabasePath.createPrivately(path)
     yield* DatabasePath.refuseForeign(path)
 
+    let checked = true
     const connection = yield* ReplaceableConnection.make({
       first: Effect.tap(connect(path), (connection) =>
-        driverErrors(Effect.zipRight(inspect(connection, { ...options, path }), arm(connection)))
+        driverErrors(
+          Effect.gen(function* () {
+            checked = yield* inspect(connection, { ...options, path })
+            yield* arm(connection)
+          })
+        )
       ),
       // The file may have gone, and SQLite would make an empty one.
       again: DatabasePath.exists(path).pipe(
@@ -119,15 +170,21 @@ const make = (options: SqliteFileOptions) =>
       compiler: Statement.makeCompilerSqlite(),
       spanAttributes: [["db.system.name", "sqlite"]]
     })
-    yield* OpenFiles.register(path, client)
+    const register = OpenFiles.register(path, client)
+    if (checked) yield* register
+    const scope = yield* Effect.scope
     return Context.make(SqlClient.SqlClient, withFailingCommit(client)).pipe(
       Context.add(AtOnce, connection.atOnce),
-      Context.add(Scan, connection.scan)
+      Context.add(Scan, connection.scan),
+      Context.add(
+        Unchecked,
+        checked ? undefined : { path, writable: Scope.extend(register, scope) }
+      )
     )
   }).pipe(Effect.mapError(toOpenError(options.path)))
 
 /** Opens the file as its options say, creating it when missing. */
 export const layer = (
   options: SqliteFileOptions
-): Layer.Layer<SqlClient.SqlClient | AtOnce | Scan, OpenError> =>
+): Layer.Layer<SqlClient.SqlClient | AtOnce | Scan | Unchecked, OpenError> =>
   Layer.scopedContext(make(options)).pipe(Layer.provide(Reactivity.layer))

@@ -26,10 +26,10 @@
  */
 import { Context, Data, Effect, Layer, Scope } from "effect"
 import type { RecordStore } from "../zone/RecordStore.ts"
+import * as CheckedRecords from "./CheckedRecords.ts"
 import * as Caller from "./StoreCaller.ts"
 import type { HostedStore } from "./HostedStore.ts"
 import type { OpenError } from "./OpenError.ts"
-import { RecordRows } from "./RecordRows.ts"
 import * as SqlRecordStore from "./SqlRecordStore.ts"
 import * as Thread from "./Thread.ts"
 
@@ -72,10 +72,10 @@ export class StoreThread extends Context.Tag("dnsmesh/sql/StoreThread")<
   /** The thread with the records on it; other stores join by `host`. */
   static readonly layer = (options: {
     readonly dbPath: string
-  }): Layer.Layer<StoreThread | RecordStore, OpenError> =>
+  }): Layer.Layer<StoreThread | RecordStore | CheckedRecords.StoreCheck, OpenError> =>
     Layer.provideMerge(
       Layer.provide(
-        RecordRows.toStore,
+        CheckedRecords.layer,
         StoreThread.host(SqlRecordStore.hosted, { path: options.dbPath })
       ),
       StoreThread.layerThread

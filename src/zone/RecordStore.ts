@@ -11,7 +11,16 @@ import type { StoredTxt } from "./TxtRecord.ts"
 
 /** Why the store could not do what it was asked; what it held before, it still holds. */
 export class StoreError extends Schema.TaggedError<StoreError>()("StoreError", {
-  reason: Schema.Literal("disk-full", "io", "locked", "read-only", "corrupt", "closed", "other"),
+  reason: Schema.Literal(
+    "disk-full",
+    "io",
+    "locked",
+    "read-only",
+    "corrupt",
+    "checking",
+    "closed",
+    "other"
+  ),
   message: Schema.String
 }) {}
 

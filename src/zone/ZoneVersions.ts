@@ -59,7 +59,9 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
       const began = yield* seconds
       let serial = last === undefined ? began >>> 0 : Serial.next(last, began)
       let mark = Serial.plus(serial, ahead)
-      yield* store.markSerial(mark)
+      // Before the first version closes, which is before a secondary takes anything over: a store
+      // that is still being looked through holds up no answer.
+      let hasMark = false
 
       yield* feed.subscribe(({ content }) => {
         for (const change of content) {
@@ -73,6 +75,10 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
 
       /** Without a disk to mark them on, serials go on by the clock, which seldom repeats itself. */
       const keepAhead = Effect.gen(function* () {
+        if (!hasMark) {
+          yield* store.markSerial(mark)
+          hasMark = true
+        }
         if (open.size === 0) return
         const wanted = Serial.plus(Serial.next(serial, yield* seconds), ahead / 2)
         if (!Serial.isLater(wanted, mark)) return
@@ -111,7 +117,9 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
         )
 
       // The next start then begins where this one has ended.
-      yield* Effect.addFinalizer(() => Effect.ignore(store.markSerial(serial)))
+      yield* Effect.addFinalizer(() =>
+        Effect.suspend(() => (hasMark ? Effect.ignore(store.markSerial(serial)) : Effect.void))
+      )
       yield* close(() => undefined).pipe(
         Effect.repeat(Schedule.spaced("1 second")),
         Effect.forkScoped
