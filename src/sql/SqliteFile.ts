@@ -65,8 +65,9 @@ const connect = (path: string) =>
 /** The settings of a connection that writes; changes nothing that was stored. */
 const arm = (connection: Connection) =>
   Effect.gen(function* () {
-    // Takes effect in a new file only; in any other it stays as it was made.
-    yield* run(connection, "PRAGMA auto_vacuum = INCREMENTAL")
+    const [file] = yield* run(connection, "PRAGMA page_count")
+    // Takes effect in a new file only; any other stays as it was made, but would be written.
+    if (file.page_count === 0) yield* run(connection, "PRAGMA auto_vacuum = INCREMENTAL")
     yield* run(connection, "PRAGMA journal_mode = WAL")
     // The driver's build makes WAL mean NORMAL, which may lose what was acknowledged.
     yield* run(connection, "PRAGMA synchronous = FULL")
