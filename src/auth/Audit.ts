@@ -9,6 +9,7 @@ import type { AuditEvent, AuditRow } from "./AuditRow.ts"
 import * as AuthMetrics from "./AuthMetrics.ts"
 import { RegistrationConfig } from "./RegistrationConfig.ts"
 import { TokenStore } from "./TokenStore.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 export interface AuditEntry {
   readonly event: AuditEvent
@@ -46,7 +47,7 @@ export class Audit extends Context.Tag("dnsmesh/auth/Audit")<
       const store = yield* TokenStore
       const config = yield* RegistrationConfig
       const clock = yield* Effect.clock
-      const seconds = () => Math.floor(clock.unsafeCurrentTimeMillis() / 1000)
+      const seconds = () => UnixTime.unsafeNow(clock)
       let waiting: Array<AuditRow> = []
       let repeats = new Map<string, Repeated>()
       let windowEnds = seconds() + window

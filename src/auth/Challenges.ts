@@ -6,6 +6,7 @@
 import { createHmac, hkdfSync, randomBytes, timingSafeEqual } from "node:crypto"
 import { Context, Effect, Layer, type Option } from "effect"
 import * as X25519 from "./X25519.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 /** Seconds a challenge lives. */
 export const lifetime = 60
@@ -39,7 +40,7 @@ export class Challenges extends Context.Tag("dnsmesh/auth/Challenges")<
   static readonly layer = Layer.effect(
     Challenges,
     Effect.map(Effect.clock, (clock) => {
-      const seconds = () => Math.floor(clock.unsafeCurrentTimeMillis() / 1000)
+      const seconds = () => UnixTime.unsafeNow(clock)
       const secrets = new Map<number, Buffer>()
       // In order of use; an entry is over `lifetime` seconds after it at the latest.
       const used = new Map<string, number>()

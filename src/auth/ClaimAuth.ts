@@ -8,6 +8,7 @@ import * as Claim from "../dmp/Claim.ts"
 import * as OwnerName from "../dmp/OwnerName.ts"
 import { limiterKey } from "../runtime/IpAddress.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 import type { Name } from "../wire/Name.ts"
 import { Limits, ttlBroken } from "../zone/Limits.ts"
 import type { TxtRecord } from "../zone/TxtRecord.ts"
@@ -116,7 +117,7 @@ export class ClaimAuth extends Context.Tag("dnsmesh/auth/ClaimAuth")<
       const judge = ({ adds, source, zone }: ClaimRequest): ClaimVerdict => {
         if (!open) return refused("claims are not taken")
         if (adds.length === 0 || adds.length > maxClaims) return refused("number of claims")
-        const now = Math.floor(clock.unsafeCurrentTimeMillis() / 1000)
+        const now = UnixTime.unsafeNow(clock)
         const sound = Either.all(adds.map((record) => candidate(record, zone, now)))
         if (Either.isLeft(sound)) return refused(sound.left)
 

@@ -3,12 +3,13 @@
  * and audit lines past their time. Whose a subject is does not depend on them: that is kept by
  * itself.
  */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import type { Task } from "../runtime/Upkeep.ts"
 import { TokensChanged } from "./Credentials.ts"
 import { RegistrationConfig } from "./RegistrationConfig.ts"
 import { TokenStore } from "./TokenStore.ts"
 import { TsigKeyStore } from "./TsigKeyStore.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 /** Rows of one step. */
 const batch = 500
@@ -20,13 +21,12 @@ export const tasks = Effect.gen(function* () {
   const changed = yield* TokensChanged
   const keys = yield* TsigKeyStore
   const tokens = yield* TokenStore
-  const seconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / 1000))
   return [
     {
       name: "tokens",
       every: "10 minutes",
       step: Effect.gen(function* () {
-        const count = yield* tokens.purgeTokens((yield* seconds) - credentialDays * day, batch)
+        const count = yield* tokens.purgeTokens((yield* UnixTime.now) - credentialDays * day, batch)
         // This process's own deletions do not show in the store's revision.
         if (count > 0) yield* changed
         return count
@@ -35,12 +35,12 @@ export const tasks = Effect.gen(function* () {
     {
       name: "tsig-keys",
       every: "10 minutes",
-      step: Effect.flatMap(seconds, (now) => keys.purge(now, credentialDays * day, batch))
+      step: Effect.flatMap(UnixTime.now, (now) => keys.purge(now, credentialDays * day, batch))
     },
     {
       name: "audit",
       every: "1 minute",
-      step: Effect.flatMap(seconds, (now) =>
+      step: Effect.flatMap(UnixTime.now, (now) =>
         tokens.pruneAudit(now - auditDays * day, auditRows, batch)
       )
     }

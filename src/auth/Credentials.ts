@@ -3,7 +3,7 @@
  * registration. A secret leaves here once. What a change ended is refused at once by this
  * process, because it says so to whoever keeps tokens in memory (`TokensChanged`).
  */
-import { Clock, Context, Data, Effect, Either, Option, Redacted } from "effect"
+import { Context, Data, Effect, Either, Option, Redacted } from "effect"
 import type { StoreError } from "../zone/RecordStore.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
 import type { Refusal } from "./Ownership.ts"
@@ -16,6 +16,7 @@ import type { TsigKey } from "./TsigKey.ts"
 import { TsigKeyStore } from "./TsigKeyStore.ts"
 import * as TsigMint from "./TsigMint.ts"
 import { UpdateConfig } from "./UpdateConfig.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 /** Rereads what is kept of tokens in memory. Nothing is, unless a layer says otherwise. */
 export class TokensChanged extends Context.Reference<TokensChanged>()(
@@ -43,8 +44,6 @@ const ownership = (subject: string, reason: Refusal): CredentialRefused => {
       return held(`the names of '${subject}' collide with those of another subject`)
   }
 }
-
-const nowSeconds = Effect.map(Clock.currentTimeMillis, (millis) => Math.floor(millis / 1000))
 
 const subjectOf = (text: string) =>
   Either.mapLeft(Subject.parse(text), ({ message }) => invalid(message))
@@ -114,7 +113,7 @@ export const issueToken = Effect.fn("Credentials.issueToken")(function* (request
   const { issuer, lifetime, note, prekeyPub, rateBurst, ratePerSec } = request
   yield* checkRates(ratePerSec, rateBurst)
   const subject = yield* subjectOf(request.subject)
-  const now = yield* nowSeconds
+  const now = yield* UnixTime.now
   const prekey = prekeyPub === "" ? undefined : yield* keyOf("X25519 key", prekeyPub)
   return yield* mint("issue", {
     subject,
@@ -135,7 +134,7 @@ export const issueToken = Effect.fn("Credentials.issueToken")(function* (request
 export const rotateToken = Effect.fn("Credentials.rotateToken")(function* (request: Rotation) {
   yield* checkRates(...Option.toArray(request.ratePerSec), ...Option.toArray(request.rateBurst))
   const subject = yield* subjectOf(request.subject)
-  const now = yield* nowSeconds
+  const now = yield* UnixTime.now
   const store = yield* TokenStore
   const [latest] = yield* store.listTokens({ subject, includeRevoked: false })
   const kept =
@@ -162,7 +161,7 @@ export const rotateToken = Effect.fn("Credentials.rotateToken")(function* (reque
 /** False when there is no live token of this hash. */
 export const revokeToken = Effect.fn("Credentials.revokeToken")(function* (tokenHash: string) {
   const store = yield* TokenStore
-  const done = yield* store.revoke(tokenHash, yield* nowSeconds)
+  const done = yield* store.revoke(tokenHash, yield* UnixTime.now)
   yield* yield* TokensChanged
   return done
 })
@@ -171,7 +170,7 @@ export const revokeToken = Effect.fn("Credentials.revokeToken")(function* (token
 export const revokeSubject = Effect.fn("Credentials.revokeSubject")(function* (text: string) {
   const subject = yield* subjectOf(text)
   // Tokens first, which stops new credentials.
-  const tokens = yield* (yield* TokenStore).revokeSubject(subject, yield* nowSeconds)
+  const tokens = yield* (yield* TokenStore).revokeSubject(subject, yield* UnixTime.now)
   yield* yield* TokensChanged
   const keys = yield* (yield* TsigKeyStore).revokeSubject(subject)
   return tokens + keys
@@ -192,7 +191,7 @@ export const issueTsigKey = Effect.fn("Credentials.issueTsigKey")(function* (req
   if (Option.isNone(servedZone)) return yield* held("the node serves no zone; set DMP_SERVED_ZONE")
   const subject = yield* subjectOf(request.subject)
   const tokens = yield* TokenStore
-  const now = yield* nowSeconds
+  const now = yield* UnixTime.now
   const expiresAt = Option.getOrNull(Option.map(request.lifetime, (seconds) => now + seconds))
   const spk =
     request.spk === ""

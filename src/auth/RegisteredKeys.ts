@@ -2,7 +2,7 @@
  * The TSIG keys that registration has issued, as a start finds them: subjects whose only trace is
  * a key get an owner, no key keeps names that are no longer its own, and the live ones are counted.
  */
-import { Clock, Effect, Metric, Option, Schedule } from "effect"
+import { Effect, Metric, Option, Schedule } from "effect"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
 import * as AuthMetrics from "./AuthMetrics.ts"
 import * as Inheritance from "./Inheritance.ts"
@@ -10,8 +10,7 @@ import { TokenStore } from "./TokenStore.ts"
 import { isActive } from "./TsigKey.ts"
 import { TsigKeyStore } from "./TsigKeyStore.ts"
 import * as TsigMint from "./TsigMint.ts"
-
-const now = Effect.map(Clock.currentTimeMillis, (ms) => Math.floor(ms / 1000))
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 /** Must have ended before anybody registers: who comes first would own what others hold. */
 export const settle = Effect.gen(function* () {
@@ -19,7 +18,7 @@ export const settle = Effect.gen(function* () {
   const keys = yield* TsigKeyStore
   const { servedZone } = yield* ZoneConfig
   const held = (yield* keys.list).filter((key) => key.subject !== "")
-  yield* tokens.adopt(Inheritance.owners(held.map(TsigMint.evidence), yield* now))
+  yield* tokens.adopt(Inheritance.owners(held.map(TsigMint.evidence), yield* UnixTime.now))
   if (Option.isNone(servedZone)) return
   for (const key of held) {
     const kept = TsigMint.withoutForeignNames(key, servedZone.value)
@@ -33,7 +32,7 @@ export const settle = Effect.gen(function* () {
 export const count = Effect.gen(function* () {
   const keys = yield* TsigKeyStore
   const once = Effect.gen(function* () {
-    const at = yield* now
+    const at = yield* UnixTime.now
     const active = (yield* keys.list).filter((key) => isActive(key, at))
     yield* Metric.set(AuthMetrics.tsigKeysLive, active.length)
   }).pipe(Effect.catchAllCause((cause) => Effect.logWarning("TSIG keys were not counted", cause)))

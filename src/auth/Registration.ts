@@ -3,8 +3,9 @@
  * and only then anything that depends on who is registered, so that who cannot sign learns
  * nothing about others.
  */
-import { Clock, Context, Effect, Layer, Option, Redacted } from "effect"
+import { Context, Effect, Layer, Option, Redacted } from "effect"
 import type { BucketOptions } from "../runtime/RateLimiter.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 import type { Name } from "../wire/Name.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
@@ -119,8 +120,6 @@ const make = Effect.gen(function* () {
         })
       )
 
-  const nowSeconds = Effect.map(Clock.currentTimeMillis, (ms) => Math.floor(ms / 1000))
-
   yield* RegisteredKeys.settle
   yield* RegisteredKeys.count
 
@@ -154,7 +153,7 @@ const make = Effect.gen(function* () {
   const token = (fields: Request.Fields) =>
     Effect.gen(function* () {
       const request = yield* proven(verifier, fields)
-      const now = yield* nowSeconds
+      const now = yield* UnixTime.now
       const expiresAt = config.lifetime === 0 ? null : now + config.lifetime
       const claim = yield* claimOf(request, now, expiresAt)
       const secret = yield* TokenFormat.generate
@@ -190,7 +189,7 @@ const make = Effect.gen(function* () {
         return yield* Effect.dieMessage("TSIG registration without a zone")
       const request = yield* proven(verifier, fields)
       const x25519Pub = yield* possession(verifier, fields, request)
-      const now = yield* nowSeconds
+      const now = yield* UnixTime.now
       const expiresAt = config.lifetime === 0 ? null : now + config.lifetime
       const claim = yield* claimOf(request, now, expiresAt)
       const key = TsigMint.make({

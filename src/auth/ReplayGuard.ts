@@ -5,6 +5,7 @@
  */
 import { Deferred, Effect, Exit, FiberId } from "effect"
 import { fudgeSeconds } from "../wire/Tsig.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 interface Seen<A> {
   /** Waits for it at first; then it is there, and nothing else is kept. */
@@ -47,7 +48,7 @@ export const make = <A>(capacity = maxSeen): Effect.Effect<ReplayGuard<A>> =>
     }
     const guard: ReplayGuard<A>["guard"] = ({ mac, timeSigned }, once, lasts) =>
       Effect.uninterruptibleMask((restore): Effect.Effect<Guarded<A>> => {
-        const now = Math.floor(clock.unsafeCurrentTimeMillis() / 1000)
+        const now = UnixTime.unsafeNow(clock)
         const key = Buffer.from(mac).toString("latin1")
         const earlier = seen.get(key)
         if (earlier !== undefined)

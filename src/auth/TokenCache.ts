@@ -3,8 +3,9 @@
  * costs what a real one does. Invariant: a change made by this process is seen at once, one
  * made by another process (the admin's CLI) within `pollInterval`.
  */
-import { Clock, Context, Effect, Layer, Metric, Schedule } from "effect"
+import { Context, Effect, Layer, Metric, Schedule } from "effect"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
 import * as AuthMetrics from "./AuthMetrics.ts"
 import type { Claim } from "./Ownership.ts"
@@ -61,7 +62,7 @@ export class TokenCache extends Context.Tag("dnsmesh/auth/TokenCache")<
       }
 
       const countLive = Effect.gen(function* () {
-        const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        const now = yield* UnixTime.now
         let live = 0
         for (const { row } of cached.values()) if (isLive(row, now)) live++
         yield* Metric.set(AuthMetrics.tokensLive, live)

@@ -17,6 +17,7 @@ import { TokenCache } from "./TokenCache.ts"
 import * as TokenFormat from "./TokenFormat.ts"
 import { isLive, type TokenRow } from "./TokenRow.ts"
 import * as WriterQuota from "./WriterQuota.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 type ScopeVerdict =
   | { readonly _tag: "Allowed"; readonly shared: boolean }
@@ -131,7 +132,7 @@ export const layer = Layer.effect(
       else if (held === undefined) {
         AuthMetrics.countFailure("unknown")
         record("rejected", "no such token")
-      } else if (!isLive(held.row, Math.floor(clock.unsafeCurrentTimeMillis() / 1000))) {
+      } else if (!isLive(held.row, UnixTime.unsafeNow(clock))) {
         AuthMetrics.countFailure(held.row.revokedAt === null ? "expired" : "revoked")
         record("rejected", "token expired or revoked")
       } else return held

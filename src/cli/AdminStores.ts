@@ -5,7 +5,7 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { existsSync } from "node:fs"
 import { dirname } from "node:path"
-import { Clock, Context, Effect, Layer, Option } from "effect"
+import { Context, Effect, Layer, Option } from "effect"
 import { RegistrationConfig } from "../auth/RegistrationConfig.ts"
 import * as SealedTsigKeys from "../auth/SealedTsigKeys.ts"
 import type { TokenStore } from "../auth/TokenStore.ts"
@@ -34,8 +34,6 @@ export const settings: Effect.Effect<LoadedConfig["config"], AdminFailure> = loa
   Effect.mapError((error) => failed(`error: ${error.message}`)),
   Effect.provide(NodeFileSystem.layer)
 )
-
-export const nowSeconds = Effect.map(Clock.currentTimeMillis, (ms) => Math.floor(ms / 1000))
 
 const opening = (error: OpenError) => failed(`error: ${error.message}`)
 

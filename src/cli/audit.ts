@@ -4,8 +4,9 @@ import * as Options from "@effect/cli/Options"
 import { Console, Effect, Option } from "effect"
 import { auditEvents } from "../auth/AuditRow.ts"
 import { TokenStore } from "../auth/TokenStore.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 import { usage } from "./AdminFailure.ts"
-import { nowSeconds, withTokens } from "./AdminStores.ts"
+import { withTokens } from "./AdminStores.ts"
 import * as Text from "./AdminText.ts"
 
 const tail = Command.make(
@@ -31,7 +32,7 @@ const tail = Command.make(
       if (limit < 1) return yield* usage("error: --limit takes a number from 1 on")
       const about = yield* Effect.transposeOption(Option.map(subject, Text.subjectArgument))
       const span = yield* Text.durationOption("since", since)
-      const now = yield* nowSeconds
+      const now = yield* UnixTime.now
       const rows = yield* withTokens(
         Effect.flatMap(TokenStore, (store) =>
           store.tailAudit({

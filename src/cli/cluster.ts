@@ -5,7 +5,7 @@
 import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
-import { Clock, Console, Effect, Either, Option } from "effect"
+import { Console, Effect, Either, Option } from "effect"
 import { readFile, writeFile } from "node:fs/promises"
 import * as ClusterManifest from "../dmp/ClusterManifest.ts"
 import * as Ed25519 from "../dmp/Ed25519.ts"
@@ -15,6 +15,7 @@ import * as NodeIdentity from "../peers/NodeIdentity.ts"
 import * as OperatorKey from "../peers/OperatorKey.ts"
 import * as PeerUrl from "../peers/PeerUrl.ts"
 import { unsafeOctets } from "../runtime/SecureRandom.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 import { type AdminFailure, failed, usage } from "./AdminFailure.ts"
 import * as Text from "./AdminText.ts"
 
@@ -75,7 +76,7 @@ const sign = Command.make("sign", { key, name, nodes, seq, days, out }, (given) 
       failed(`error: ${message}`)
     )
     const list = yield* Effect.forEach(given.nodes, parseNode)
-    const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    const now = yield* UnixTime.now
     const number = Option.getOrElse(given.seq, () => String(now))
     if (!/^[0-9]{1,20}$/.test(number)) return yield* usage("error: --seq is no whole number")
     if (given.days < 1 || given.days > 5 * 365)
@@ -212,7 +213,7 @@ const expectedName = Options.text("name").pipe(
 const verify = Command.make("verify", { file, spk, name: expectedName, json }, (given) =>
   Effect.gen(function* () {
     if (!/^[0-9a-f]{64}$/i.test(given.spk)) return yield* usage("error: --spk is not 64 hex digits")
-    const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    const now = yield* UnixTime.now
     const verdict = ClusterManifest.verify(
       yield* readWire(given.file),
       Buffer.from(given.spk, "hex"),

@@ -8,8 +8,9 @@ import { isLive } from "../auth/TokenRow.ts"
 import { TokenStore } from "../auth/TokenStore.ts"
 import { isActive } from "../auth/TsigKey.ts"
 import { TsigKeyStore } from "../auth/TsigKeyStore.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 import { failed } from "./AdminFailure.ts"
-import { nowSeconds, withTokens, withTsigKeys } from "./AdminStores.ts"
+import { withTokens, withTsigKeys } from "./AdminStores.ts"
 import * as Text from "./AdminText.ts"
 
 const subject = Args.text({ name: "subject" })
@@ -47,7 +48,7 @@ const head = Text.tableLine(["SUBJECT", "KEY", "SINCE", "RESERVED-UNTIL", "STATU
 
 const list = Command.make("list", { json }, (given) =>
   Effect.gen(function* () {
-    const now = yield* nowSeconds
+    const now = yield* UnixTime.now
     const owners = yield* withTokens(Effect.flatMap(TokenStore, (store) => store.listOwners))
     if (given.json) return yield* Text.printJson(owners.map(plain))
     yield* Console.log(
@@ -59,7 +60,7 @@ const list = Command.make("list", { json }, (given) =>
 const show = Command.make("show", { subject, json }, (given) =>
   Effect.gen(function* () {
     const name = yield* Text.subjectArgument(given.subject)
-    const now = yield* nowSeconds
+    const now = yield* UnixTime.now
     const [owner, tokens] = yield* withTokens(
       Effect.flatMap(TokenStore, (store) =>
         Effect.all([
@@ -112,7 +113,7 @@ const ending = <A>(
 ) =>
   Effect.gen(function* () {
     const name = yield* Text.subjectArgument(given.subject)
-    const now = yield* nowSeconds
+    const now = yield* UnixTime.now
     const outcome = yield* withTokens(
       Effect.flatMap(TokenStore, (store) => change(store, name, now))
     )

@@ -6,8 +6,9 @@ import { Console, Effect, Option, Redacted } from "effect"
 import * as Credentials from "../auth/Credentials.ts"
 import { isLive } from "../auth/TokenRow.ts"
 import { TokenStore } from "../auth/TokenStore.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 import { failed, usage } from "./AdminFailure.ts"
-import { nowSeconds, withTokens } from "./AdminStores.ts"
+import { withTokens } from "./AdminStores.ts"
 import * as Text from "./AdminText.ts"
 
 const subject = Args.text({ name: "subject" })
@@ -87,7 +88,7 @@ const list = Command.make(
   (given) =>
     Effect.gen(function* () {
       const owner = yield* Effect.transposeOption(Option.map(given.subject, Text.subjectArgument))
-      const now = yield* nowSeconds
+      const now = yield* UnixTime.now
       const rows = yield* withTokens(
         Effect.flatMap(TokenStore, (store) =>
           store.listTokens({
@@ -143,7 +144,7 @@ const revoke = Command.make("revoke", { target: Args.text({ name: "target" }), j
     const isPrefix = /^[0-9a-f]+$/.test(asPrefix) && asPrefix.length >= minPrefix
     if (Option.isNone(asSubject) && !isPrefix)
       return yield* usage(`error: give a subject, or ${minPrefix} hex digits or more of a hash`)
-    const now = yield* nowSeconds
+    const now = yield* UnixTime.now
     yield* withTokens(
       Effect.gen(function* () {
         const store = yield* TokenStore

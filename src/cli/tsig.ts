@@ -8,8 +8,9 @@ import { isActive, type TsigKey } from "../auth/TsigKey.ts"
 import { TsigKeyStore } from "../auth/TsigKeyStore.ts"
 import * as TsigMint from "../auth/TsigMint.ts"
 import { layer as settingsLayer } from "../Settings.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 import { failed, usage } from "./AdminFailure.ts"
-import { nowSeconds, settings, withTokens, withTsigKeys } from "./AdminStores.ts"
+import { settings, withTokens, withTsigKeys } from "./AdminStores.ts"
 import * as Text from "./AdminText.ts"
 
 const name = Args.text({ name: "name" })
@@ -59,7 +60,7 @@ const found = (store: TsigKeyStore["Type"], given: string) =>
 
 const list = Command.make("list", { json }, (given) =>
   Effect.gen(function* () {
-    const now = yield* nowSeconds
+    const now = yield* UnixTime.now
     const keys = yield* withTsigKeys(Effect.flatMap(TsigKeyStore, (store) => store.list))
     if (given.json) return yield* Text.printJson(keys.map((key) => plain(key, now)))
     if (keys.length === 0) return yield* Console.log("(no TSIG keys)")
@@ -82,7 +83,7 @@ const list = Command.make("list", { json }, (given) =>
 
 const show = Command.make("show", { name, json }, (given) =>
   Effect.gen(function* () {
-    const now = yield* nowSeconds
+    const now = yield* UnixTime.now
     const key = yield* withTsigKeys(
       Effect.flatMap(TsigKeyStore, (store) => found(store, given.name))
     )
@@ -118,7 +119,7 @@ const issue = Command.make(
       const key = yield* withTokens(withTsigKeys(issued, { fills: true })).pipe(
         Effect.provide(settingsLayer(yield* settings))
       )
-      const now = yield* nowSeconds
+      const now = yield* UnixTime.now
       yield* printKey(key, now, given.json, true)
     }).pipe(
       Effect.catchTags({ CredentialRefused: Text.credentialRefused, StoreError: Text.storeFailed })
@@ -144,7 +145,7 @@ const revoke = Command.make("revoke", { target: Args.text({ name: "target" }), j
 
 const rotate = Command.make("rotate", { name, json }, (given) =>
   Effect.gen(function* () {
-    const now = yield* nowSeconds
+    const now = yield* UnixTime.now
     const secret = yield* TsigMint.secret
     const key = yield* withTsigKeys(
       Effect.gen(function* () {
@@ -173,7 +174,7 @@ const rescope = Command.make(
   },
   (given) =>
     Effect.gen(function* () {
-      const now = yield* nowSeconds
+      const now = yield* UnixTime.now
       const suffixes = given.suffix.map((suffix) => suffix.toLowerCase().replace(/^\.|\.+$/g, ""))
       const wrong = suffixes.find((suffix) => !/^[a-z0-9_*-]+(?:\.[a-z0-9_*-]+)+$/.test(suffix))
       if (wrong !== undefined) return yield* usage(`error: --suffix: '${wrong}' is no name`)

@@ -4,6 +4,7 @@
  */
 import type { Clock } from "effect"
 import { octetsOf } from "../runtime/IpAddress.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 import { ednsOption } from "../wire/Codes.ts"
 import * as Cookie from "../wire/Cookie.ts"
 import type { QueryReader } from "../wire/Query.ts"
@@ -52,6 +53,6 @@ export class Cookies {
   }
 
   #now(): number {
-    return Math.floor(this.#clock.unsafeCurrentTimeMillis() / 1000)
+    return UnixTime.unsafeNow(this.#clock)
   }
 }

@@ -5,9 +5,10 @@
  */
 import { createSocket } from "node:dgram"
 import { isIPv6 } from "node:net"
-import { Clock, Duration, Effect, Layer, Metric, Option, Queue } from "effect"
+import { Duration, Effect, Layer, Metric, Option, Queue } from "effect"
 import { flag, opcode, rcode, rrClass, type as rrType } from "../wire/Codes.ts"
 import * as SecureRandom from "../runtime/SecureRandom.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 import * as TsigSign from "../wire/TsigSign.ts"
 import { ServedZones, soaRdata, type ServedZone, zoneOf } from "../zone/ServedZones.ts"
 import { ZoneVersions } from "../zone/ZoneVersions.ts"
@@ -84,7 +85,7 @@ export const layer = Layer.scopedDiscard(
             news.unsafeOffer(undefined)
         })
         const tell = Effect.gen(function* () {
-          const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+          const now = yield* UnixTime.now
           const bare = message(SecureRandom.unsafeUint16(), zone, versions.serial())
           const request = Option.match(config.key, {
             onNone: () => bare,

@@ -10,6 +10,7 @@ import type { WireKey } from "../wire/Name.ts"
 import { maxMessage, ReplyWriter } from "../wire/ReplyWriter.ts"
 import { QueryReader, type Verdict } from "../wire/Query.ts"
 import * as SecureRandom from "../runtime/SecureRandom.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
 import { Lookup } from "../zone/Lookup.ts"
 import { type ServedZone, ServedZones } from "../zone/ServedZones.ts"
@@ -162,7 +163,7 @@ export class ResponderKernel {
     if (!any && reader.type >= 249 && reader.type <= 254)
       return this.#empty(query, "refused", 0, notSupported)
     if (reader.type === rrType.OPT) return this.#empty(query, "formerr", 0, noOptions)
-    const now = Math.floor(this.#clock.unsafeCurrentTimeMillis() / 1000)
+    const now = UnixTime.unsafeNow(this.#clock)
     const lookup = this.#lookup
     const found = lookup.find(reader.name, any ? rrType.TXT : reader.type, now)
     const limit =

@@ -12,6 +12,7 @@ import { overhead, sequence, sign } from "../wire/TsigSign.ts"
 import { type TsigOutcome, verify } from "../wire/TsigVerify.ts"
 import { DnsConfig } from "./DnsConfig.ts"
 import { bare, outcomeOf, refusal } from "./TsigRefusal.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 /** Who signed a request, and how to answer. */
 export interface Verified {
@@ -50,7 +51,7 @@ export class SignedExchange extends Context.Tag("dnsmesh/dns/SignedExchange")<
       const keys = yield* TsigKeys
       const { udpPayload } = yield* DnsConfig
       const clock = yield* Effect.clock
-      const now = () => Math.floor(clock.unsafeCurrentTimeMillis() / 1000)
+      const now = () => UnixTime.unsafeNow(clock)
 
       const verified = (key: IndexedKey, tsig: TsigRecord): Verified => ({
         _tag: "Verified",

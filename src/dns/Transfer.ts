@@ -3,7 +3,7 @@
  * configured, whole or as differences. It reads a snapshot in steps and lets every other
  * query go first between them.
  */
-import { Clock, Context, Effect, Either, Layer, Option } from "effect"
+import { Context, Effect, Either, Layer, Option } from "effect"
 import { rcode, type as rrType } from "../wire/Codes.ts"
 import * as Message from "../wire/Message.ts"
 import type { WireKey } from "../wire/Name.ts"
@@ -18,6 +18,7 @@ import * as TransferAdmission from "./TransferAdmission.ts"
 import type { Refusal, Sign, Signer } from "./TransferAdmission.ts"
 import { TransferConfig } from "./TransferConfig.ts"
 import { TransferMessages } from "./TransferMessages.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 /** So many changes are sent as differences however small the zone is. */
 const leastCompared = 1000
@@ -49,7 +50,6 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
       const { udpPayload } = yield* DnsConfig
       const byApex = new Map<WireKey, ServedZone>(zones.map((zone) => [zone.apex, zone]))
       const byName = new Map<string, ServedZone>(zones.map((zone) => [zone.name, zone]))
-      const seconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / 1000))
       const turn = Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))
 
       const { admit, refusing, signer } = TransferAdmission.make(yield* TransferConfig, udpPayload)
@@ -68,7 +68,7 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
       const sending = (exchange: Exchange, sign: Sign) => (message: Buffer | undefined) =>
         message === undefined
           ? Effect.void
-          : Effect.flatMap(seconds, (now) => {
+          : Effect.flatMap(UnixTime.now, (now) => {
               exchange.send(sign(message, now))
               return exchange.writable
             })
@@ -154,7 +154,7 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
         }
         const [question] = query.questions
         const zone = byName.get(question?.name ?? "")
-        const admitted = admit(query, exchange, yield* seconds)
+        const admitted = admit(query, exchange, yield* UnixTime.now)
         if (Either.isLeft(admitted)) return refuse(admitted.left)
         if (zone === undefined || question === undefined)
           return refuse(refusing(query, rcode.NOTAUTH))
@@ -166,7 +166,7 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
           if (!isStream(exchange.transport)) {
             const at = messagesFor(query, zone)
             at.add(zone.apex, rrType.SOA, zone.soa.ttl, soaRdata(zone, versions.serial()))
-            exchange.send(sign(at.take(), yield* seconds))
+            exchange.send(sign(at.take(), yield* UnixTime.now))
             return "noerror"
           }
         } else if (!isStream(exchange.transport)) {
@@ -178,7 +178,7 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
       })
       return Transfer.of({
         handle,
-        signer: (query) => Effect.map(seconds, (now) => signer(query, now))
+        signer: (query) => Effect.map(UnixTime.now, (now) => signer(query, now))
       })
     })
   )

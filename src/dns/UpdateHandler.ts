@@ -10,6 +10,7 @@ import { type IndexedKey, TsigKeys } from "../auth/TsigKeys.ts"
 import { UpdateConfig } from "../auth/UpdateConfig.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
 import * as Spans from "../runtime/Spans.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 import { flag, rcode } from "../wire/Codes.ts"
 import { findOpt, type Message, parse, readHeader } from "../wire/Message.ts"
 import { reply } from "../wire/Reply.ts"
@@ -65,7 +66,7 @@ export class UpdateHandler extends Context.Tag("dnsmesh/dns/UpdateHandler")<
       const trail = yield* UpdateAudit.make
       const spanned = yield* Spans.named("UpdateHandler.run")
       const clock = yield* Effect.clock
-      const now = () => Math.floor(clock.unsafeCurrentTimeMillis() / 1000)
+      const now = () => UnixTime.unsafeNow(clock)
 
       /** How an UPDATE ends before the zone is asked, or what it asks of the zone. */
       const judge = (

@@ -12,6 +12,7 @@ import * as Publishing from "./Publishing.ts"
 import * as Refusal from "./Refusal.ts"
 import { json, type Reply } from "./Reply.ts"
 import type { Exchange, Route } from "./Route.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 const bad = (error: string) => Refusal.badRequest("invalid-request", error)
 const notOwn = Refusal.forbidden("the name is not one of your own")
@@ -39,7 +40,7 @@ export const routes = Effect.gen(function* () {
   const bucket = yield* ClientLimit
   const clock = yield* Effect.clock
   const zone = yield* AnswerIndex
-  const now = () => Math.floor(clock.unsafeCurrentTimeMillis() / 1000)
+  const now = () => UnixTime.unsafeNow(clock)
 
   const facts = (row: TokenRow) =>
     Effect.mapBoth(account.owner(row), {

@@ -16,6 +16,7 @@ import * as Refusal from "./Refusal.ts"
 import { empty, json, type Reply } from "./Reply.ts"
 import { jsonObject } from "./RequestBody.ts"
 import type { Exchange, Route } from "./Route.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 const template = "/v1/records/{name}"
 const shape = /^\/v1\/records\/[^/]+\/?$/
@@ -92,7 +93,7 @@ export const route = Effect.gen(function* () {
   const read = (exchange: Exchange, owner: string): Effect.Effect<Reply, Refusal.Refusal> => {
     const refusal = authentication.operatorOnly(exchange.request.headers.authorization)
     if (refusal !== undefined) return Effect.fail(refusal)
-    const now = Math.floor(clock.unsafeCurrentTimeMillis() / 1000)
+    const now = UnixTime.unsafeNow(clock)
     const values = Option.match(Name.parse(owner), {
       onNone: () => [],
       onSome: (name) => zone.live(name, now).map(({ value }) => value)

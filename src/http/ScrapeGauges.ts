@@ -1,6 +1,7 @@
 /** Gauges read when somebody scrapes, not kept up to date in between. */
-import { Clock, Effect, Metric } from "effect"
+import { Effect, Metric } from "effect"
 import { Readiness } from "../runtime/Readiness.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
 import { RecordStore } from "../zone/RecordStore.ts"
 
@@ -28,7 +29,7 @@ export const refresh = Effect.gen(function* () {
   return Effect.gen(function* () {
     yield* Metric.set(records, zone.valueCount)
     yield* Metric.set(readyNow, (yield* readiness.report).ready ? 1 : 0)
-    const usage = yield* store.usage(Math.floor((yield* Clock.currentTimeMillis) / 1000))
+    const usage = yield* store.usage(yield* UnixTime.now)
     yield* Metric.set(databaseBytes, usage.databaseBytes)
     yield* Metric.set(walBytes, usage.walBytes)
     yield* Metric.set(expiredRows, usage.expiredRows)

@@ -12,6 +12,7 @@ import { type Caller, SyncCallers } from "../peers/SyncCallers.ts"
 import * as SyncMetrics from "../peers/SyncMetrics.ts"
 import * as Refusal from "./Refusal.ts"
 import type { Exchange } from "./Route.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 const forbidden = Refusal.forbidden("forbidden")
 
@@ -87,7 +88,7 @@ export const make = Effect.gen(function* () {
   const enter = (exchange: Exchange): Effect.Effect<Exchange, Refusal.Refusal> =>
     Effect.gen(function* () {
       const { headers, method = "" } = exchange.request
-      const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const now = yield* UnixTime.now
       const { address } = exchange.client
       if (headers[RequestSignature.headers.input] !== undefined) {
         const { path, query } = exchange

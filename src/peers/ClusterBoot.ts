@@ -2,7 +2,7 @@
  * Finds the cluster at the start, from the file and then from what the zone holds, and watches
  * over the manifest afterwards: a changed file is read again, a coming expiry is said early.
  */
-import { Clock, Effect, Either, Layer, Option, Schedule } from "effect"
+import { Effect, Either, Layer, Option, Schedule } from "effect"
 import { readFile } from "node:fs/promises"
 import * as ClusterManifest from "../dmp/ClusterManifest.ts"
 import * as Hostname from "../dmp/Hostname.ts"
@@ -14,6 +14,7 @@ import { ManifestInstall } from "./ManifestInstall.ts"
 import { PeerList } from "./PeerList.ts"
 import { PeersConfig } from "./PeersConfig.ts"
 import { Reload } from "./Reload.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 /** Largest cluster file read, octets; 32 nodes take some 4 kB. */
 const maxFile = 65_536
@@ -40,7 +41,7 @@ export const layer = Layer.scopedDiscard(
     /** Without a pinned key the operator's own file is believed for its looks. */
     const publishUnpinned = (wire: string) =>
       Effect.gen(function* () {
-        const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        const now = yield* UnixTime.now
         const read = ClusterManifest.parse(wire)
         if (Either.isLeft(read) || read.right.nodes.length === 0 || read.right.exp <= now)
           return yield* refused("no manifest that can be used")
@@ -106,7 +107,7 @@ export const layer = Layer.scopedDiscard(
         watched = seq
         warned = Infinity
       }
-      const left = exp - Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const left = exp - (yield* UnixTime.now)
       const due = warnings.filter((days) => left <= days * day && days < warned).at(-1)
       if (due === undefined) return
       warned = due

@@ -16,6 +16,7 @@ import type { StoredDeletion } from "./SyncState.ts"
 import * as SyncApi from "./SyncApi.ts"
 import * as SyncMetrics from "./SyncMetrics.ts"
 import { valueHash } from "../zone/ValueHash.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 const decode = Schema.decodeUnknownOption(SyncApi.Deletion)
 const day = 86_400_000
@@ -62,7 +63,7 @@ export const run = (
 
     function apply(dead: ReadonlyArray<ForeignDeletion & { readonly owner: Name.Name }>) {
       return Effect.gen(function* () {
-        const seconds = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        const seconds = yield* UnixTime.now
         const held = dead.filter(({ owner }) => zone.live(owner, seconds).length > 0)
         if (held.length === 0) return
         const byKey = new Map(held.map((entry) => [`${entry.owner} ${entry.valueHash}`, entry]))

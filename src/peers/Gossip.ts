@@ -1,11 +1,12 @@
 /** Whom this node knows by heartbeats, for those who ask over HTTP: pages and old releases. */
-import { Clock, Context, Effect, Either, Layer, Option } from "effect"
+import { Context, Effect, Either, Layer, Option } from "effect"
 import * as Heartbeat from "../dmp/Heartbeat.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
 import { HeartbeatConfig } from "./HeartbeatConfig.ts"
 import { OwnIdentity } from "./OwnIdentity.ts"
 import * as SeenBook from "./SeenBook.ts"
 import { type SeenRow, SeenStore } from "./SeenStore.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 export interface OwnFacts {
   readonly endpoint: string
@@ -33,16 +34,15 @@ export class Gossip extends Context.Tag("dnsmesh/peers/Gossip")<
       const { seenMaxRows } = yield* HeartbeatConfig
       const own = yield* OwnIdentity
       const store = yield* SeenStore
-      const seconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / 1000))
       return Gossip.of({
         own: Option.map(own.signer, ({ endpoint, operatorSpk }) => ({
           endpoint,
           operatorSpkHex: Buffer.from(operatorSpk).toString("hex")
         })),
-        seen: (limit) => Effect.flatMap(seconds, (now) => store.recent(now, limit)),
+        seen: (limit) => Effect.flatMap(UnixTime.now, (now) => store.recent(now, limit)),
         submit: (wire, remote) =>
           Effect.gen(function* () {
-            const now = yield* seconds
+            const now = yield* UnixTime.now
             // Who brings it himself has no reason for an old one.
             const verified = Heartbeat.verify(wire, now)
             if (Either.isLeft(verified)) return Option.none()

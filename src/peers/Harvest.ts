@@ -2,7 +2,7 @@
  * Looks for other nodes: asks the zones it knows for their own heartbeat and for those they
  * have heard. No zone can make it read more than a sample, and a zone that fails is asked less.
  */
-import { Clock, Effect, Option, Random } from "effect"
+import { Effect, Option, Random } from "effect"
 import * as Name from "../wire/Name.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
 import { HeartbeatConfig } from "./HeartbeatConfig.ts"
@@ -17,6 +17,7 @@ import * as SeenBook from "./SeenBook.ts"
 import { SeenStore, type SeenRow } from "./SeenStore.ts"
 import { turn } from "./Turn.ts"
 import { type Contender, type Kind, Turns } from "./Turns.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 /** Values read from one RRset. */
 const sample = 20
@@ -135,7 +136,7 @@ export const make = Effect.gen(function* () {
         Effect.either(ask(zone, false))
       ])
       const readings = both.flatMap((result) => (result._tag === "Right" ? result.right : []))
-      const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const now = yield* UnixTime.now
       const rows: Array<SeenRow> = []
       for (const reading of readings) {
         const verdict = SeenBook.judge(reading, now, own.isOwnHeartbeat)
@@ -161,7 +162,7 @@ export const make = Effect.gen(function* () {
     )
 
   const round = Effect.gen(function* () {
-    const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    const now = yield* UnixTime.now
     const rows = yield* seen.recent(now, config.seenMaxRows)
     const known = new Map(
       rows.map((row) => [SeenBook.keyOf(row.operatorSpkHex, row.endpoint), row])

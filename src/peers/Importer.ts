@@ -1,5 +1,5 @@
 /** Writes what peers have through the one write path, with a grant of their own. */
-import { Array as Arr, Clock, Context, Effect, Either, Layer, Option } from "effect"
+import { Array as Arr, Context, Effect, Either, Layer, Option } from "effect"
 import * as Heartbeat from "../dmp/Heartbeat.ts"
 import * as Octets from "../dmp/Octets.ts"
 import * as Name from "../wire/Name.ts"
@@ -16,6 +16,7 @@ import { OwnIdentity } from "./OwnIdentity.ts"
 import type { Peer } from "./Peer.ts"
 import { PeersConfig } from "./PeersConfig.ts"
 import { turn } from "./Turn.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 export type Outcome =
   | { readonly _tag: "Taken"; readonly candidate: Candidate }
@@ -197,7 +198,7 @@ export class Importer extends Context.Tag("dnsmesh/peers/Importer")<
         rows: ReadonlyArray<Candidate>,
         { acceptsHeartbeats }: { readonly acceptsHeartbeats: boolean }
       ) {
-        const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        const now = yield* UnixTime.now
         const facts: Facts = {
           now,
           maxTtl: limits.maxTtl,

@@ -3,7 +3,7 @@
  * by a key that does not follow from those it had is reported, and that key's heartbeats count
  * as hearsay of no standing: they are kept, but neither ranked as the zone's own nor passed on.
  */
-import { Clock, Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import * as Succession from "../dmp/Succession.ts"
 import type * as Name from "../wire/Name.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
@@ -13,6 +13,7 @@ import { PinBook } from "./PinBook.ts"
 import { Resolver } from "./Resolver.ts"
 import * as SeenBook from "./SeenBook.ts"
 import { type SeenRow, SeenStore } from "./SeenStore.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 /** Foreign keys reported by this process; a full memory reports again. */
 const mostReported = 10_000
@@ -66,7 +67,7 @@ export class KeyPins extends Context.Tag("dnsmesh/peers/KeyPins")<
       const meet = (zone: Name.Name, keys: ReadonlySet<string>) =>
         Effect.gen(function* () {
           if (keys.size === 0) return keys
-          const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+          const now = yield* UnixTime.now
           const strangers = [...keys].filter((key) => book.standing(zone, key) === "foreign")
           const said = strangers.length === 0 ? undefined : yield* succession(zone, now)
           const pinned = book.pinned(zone)
@@ -93,7 +94,7 @@ export class KeyPins extends Context.Tag("dnsmesh/peers/KeyPins")<
             (zone) => book.standing(zone, row.operatorSpkHex) === "foreign"
           ),
         sweep: Effect.gen(function* () {
-          const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+          const now = yield* UnixTime.now
           const over = book.sweep(now - pinDays * day)
           if (over.length > 0) yield* store.removePins(over)
           HeartbeatMetrics.setPinned(book.size)

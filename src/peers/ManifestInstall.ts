@@ -4,7 +4,7 @@
  * cluster, has a node, and is newer than what was installed before. It lives in the zone, at
  * `cluster.<name>`, until it expires, and so survives a restart.
  */
-import { Clock, Context, Effect, Either, Layer, Option, Queue, Stream } from "effect"
+import { Context, Effect, Either, Layer, Option, Queue, Stream } from "effect"
 import * as ClusterManifest from "../dmp/ClusterManifest.ts"
 import * as Hostname from "../dmp/Hostname.ts"
 import * as Record from "../dmp/Record.ts"
@@ -21,6 +21,7 @@ import { parse as parseUrl } from "./PeerUrl.ts"
 import { PeerList } from "./PeerList.ts"
 import { PeersConfig } from "./PeersConfig.ts"
 import * as SyncMetrics from "./SyncMetrics.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 export interface Installed {
   readonly wire: string
@@ -135,7 +136,7 @@ export class ManifestInstall extends Context.Tag("dnsmesh/peers/ManifestInstall"
       const offer = (wire: string, source: string, { setsPeers = true }: OfferOptions = {}) =>
         Effect.gen(function* (): Effect.fn.Return<OfferResult> {
           if (pinned === undefined) return "unpinned"
-          const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+          const now = yield* UnixTime.now
           const verdict = ClusterManifest.verify(wire, pinned, now, name)
           if (Either.isLeft(verdict)) return verdict.left.reason
           if (verdict.right.nodes.length === 0) return "no-nodes"
@@ -152,7 +153,7 @@ export class ManifestInstall extends Context.Tag("dnsmesh/peers/ManifestInstall"
           turnstile.withPermits(1)
         )
 
-      const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const now = yield* UnixTime.now
       // Without a configured domain the store may say which cluster this is, if it says one.
       if (name === undefined && pinned !== undefined) {
         const names = new Set<string>()
@@ -194,7 +195,7 @@ export class ManifestInstall extends Context.Tag("dnsmesh/peers/ManifestInstall"
 
       const offerStored = Effect.gen(function* () {
         if (name === undefined) return
-        const seconds = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        const seconds = yield* UnixTime.now
         const owner = parseName(`cluster.${name}`)
         const stored = Option.match(owner, {
           onNone: () => [],

@@ -3,7 +3,7 @@
  * of its own stands in the zone at any time, whatever earlier processes left behind; those of
  * other nodes are never touched.
  */
-import { Clock, Effect, Either, Layer, Option, Random, Redacted, Schedule } from "effect"
+import { Effect, Either, Layer, Option, Random, Redacted, Schedule } from "effect"
 import * as Heartbeat from "../dmp/Heartbeat.ts"
 import * as Name from "../wire/Name.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
@@ -16,6 +16,7 @@ import { HeartbeatConfig } from "./HeartbeatConfig.ts"
 import * as HeartbeatMetrics from "./HeartbeatMetrics.ts"
 import { OwnIdentity } from "./OwnIdentity.ts"
 import { PeerStates } from "./PeerState.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 /** Time for the nodes of the cluster to hear that the heartbeat is gone. */
 const farewell = "1 second"
@@ -64,7 +65,7 @@ export const layer = (announced: Announced) =>
         })
 
       const publish = Effect.gen(function* () {
-        const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        const now = yield* UnixTime.now
         const wire = yield* Heartbeat.sign(
           {
             endpoint,
@@ -98,7 +99,7 @@ export const layer = (announced: Announced) =>
         )
       )
       const withdraw = Effect.gen(function* () {
-        const changes = standing(Math.floor((yield* Clock.currentTimeMillis) / 1000))
+        const changes = standing(yield* UnixTime.now)
         if (changes.length === 0) return
         yield* publisher.apply({ grant, changes })
         yield* Effect.logInfo(`withdrew the heartbeat at ${owner}`)

@@ -2,7 +2,7 @@
  * Public lists of zones, for nodes that know nobody yet. Nothing is fetched unless a list is
  * named. A fetch that yields no sound list keeps the last one that was, over restarts too.
  */
-import { Clock, Context, Effect, Layer, Option, Schedule } from "effect"
+import { Context, Effect, Layer, Option, Schedule } from "effect"
 import type { StoreError } from "../zone/RecordStore.ts"
 import * as Name from "../wire/Name.ts"
 import { HeartbeatConfig } from "./HeartbeatConfig.ts"
@@ -11,6 +11,7 @@ import { PeerClient, type PeerReply } from "./PeerClient.ts"
 import type { PeerUrl } from "./PeerUrl.ts"
 import { Reload } from "./Reload.ts"
 import { SeenStore } from "./SeenStore.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 const maxBytes = 65_536
 const maxZones = 1000
@@ -60,13 +61,12 @@ export class SeedList extends Context.Tag("dnsmesh/peers/SeedList")<
         const times = [...lists.values()].map(({ fetchedAt }) => fetchedAt)
         HeartbeatMetrics.setSeedListsAt(times.length === 0 ? 0 : Math.min(...times))
       }
-      const seconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / 1000))
       const unkept = (error: StoreError) =>
         Effect.logWarning(`seed lists outlive no restart: ${error.reason}`)
 
       /** What was good before the restart, judged anew: the file may have been changed. */
       const restore = Effect.gen(function* () {
-        const now = yield* seconds
+        const now = yield* UnixTime.now
         for (const { fetchedAt, text, url } of yield* store.seedLists) {
           const zones = seedUrls.some(({ href }) => href === url)
             ? parse(Buffer.from(text))
@@ -93,7 +93,7 @@ export class SeedList extends Context.Tag("dnsmesh/peers/SeedList")<
             Effect.matchEffect({
               onSuccess: (zones) =>
                 Effect.gen(function* () {
-                  const fetchedAt = yield* seconds
+                  const fetchedAt = yield* UnixTime.now
                   lists.set(url.href, { zones, fetchedAt })
                   report()
                   HeartbeatMetrics.seedList("ok")
@@ -108,7 +108,7 @@ export class SeedList extends Context.Tag("dnsmesh/peers/SeedList")<
                   const kept =
                     held === undefined
                       ? "there is none to fall back on"
-                      : `the one of ${ago((yield* seconds) - held.fetchedAt)} stays`
+                      : `the one of ${ago((yield* UnixTime.now) - held.fetchedAt)} stays`
                   yield* Effect.logWarning(
                     `the seed list ${url.href} was not read (${error._tag}): ${kept}`
                   )

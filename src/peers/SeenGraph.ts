@@ -3,7 +3,7 @@
  * it. Writes only what changed: a peer's older heartbeat is replaced once it is worth it, and
  * values this process did not put there are left alone.
  */
-import { Clock, Effect, Either, Option } from "effect"
+import { Effect, Either, Option } from "effect"
 import * as Heartbeat from "../dmp/Heartbeat.ts"
 import * as Name from "../wire/Name.ts"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
@@ -17,6 +17,7 @@ import { KeyPins } from "./KeyPins.ts"
 import { OwnIdentity } from "./OwnIdentity.ts"
 import * as SeenBook from "./SeenBook.ts"
 import { type SeenRow, SeenStore } from "./SeenStore.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 const maxValues = 50
 /** Seconds by which a newer heartbeat must be newer to replace the one published. */
@@ -40,7 +41,7 @@ export const make = Effect.gen(function* () {
   const publish = Effect.gen(function* () {
     if (Option.isNone(servedZone)) return
     const owner = Name.unsafeMake(`_dnsmesh-seen.${servedZone.value}`)
-    const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    const now = yield* UnixTime.now
     const rows = yield* seen.recent(now, config.seenMaxRows)
     const wanted = new Map<string, SeenRow>()
     for (const row of SeenBook.ranked(rows)) {

@@ -20,6 +20,7 @@ import { SyncRequests } from "./SyncRequests.ts"
 import * as SyncStatus from "./SyncStatus.ts"
 import { turn } from "./Turn.ts"
 import { valueHash } from "../zone/ValueHash.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 /** Rows one digest looks at, however few of them it may show. */
 const maxScan = 50_000
@@ -54,7 +55,6 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
       const zone = yield* AnswerIndex
       const pinned = Option.getOrUndefined(config.operatorSpk)
       const filter = new ServeFilter(pinned)
-      const seconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / 1000))
 
       const shown = (row: DigestRow, query: DigestQuery, now: number): boolean => {
         if (query.buckets !== undefined && !query.buckets.has(row.valueHash.slice(0, 2)))
@@ -69,7 +69,7 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
       }
 
       const digest = Effect.fn("SyncServer.digest")(function* (query: DigestQuery) {
-        const now = yield* seconds
+        const now = yield* UnixTime.now
         const kept: Array<DigestRow> = []
         let at = query.cursor
         let scanned = 0
@@ -126,7 +126,7 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
         }
       })
 
-      const manifest = Effect.map(seconds, (now) => {
+      const manifest = Effect.map(UnixTime.now, (now) => {
         const name = Option.getOrUndefined(install.clusterName())
         const owner = name === undefined ? Option.none() : Name.parse(`cluster.${name}`)
         if (name === undefined || Option.isNone(owner)) return Option.none()
@@ -151,7 +151,7 @@ export class SyncServer extends Context.Tag("dnsmesh/peers/SyncServer")<
         capacity: 8,
         timeToLive: "5 seconds",
         lookup: (zones: string) =>
-          Effect.flatMap(seconds, (now) =>
+          Effect.flatMap(UnixTime.now, (now) =>
             Fingerprint.of(
               store,
               now,

@@ -6,6 +6,7 @@
  */
 import { Context, Effect, Layer } from "effect"
 import { octetsOf } from "./IpAddress.ts"
+import * as UnixTime from "./UnixTime.ts"
 
 export const limits = ["dns", "dns-connections", "http", "registration", "login"] as const
 export type Limit = (typeof limits)[number]
@@ -135,8 +136,6 @@ export class TopTalkers extends Context.Reference<TopTalkers>()("dnsmesh/runtime
 }) {
   static readonly layer = Layer.effect(
     TopTalkers,
-    Effect.map(Effect.clock, (clock) =>
-      over(() => Math.floor(clock.unsafeCurrentTimeMillis() / 1000))
-    )
+    Effect.map(Effect.clock, (clock) => over(() => UnixTime.unsafeNow(clock)))
   )
 }

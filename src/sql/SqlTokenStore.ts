@@ -4,7 +4,7 @@
  * beside it.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
-import { Clock, Effect, Layer, Schema } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import { type AuditRow, lifecycle, subjectRevoked } from "../auth/AuditRow.ts"
 import * as Ownership from "../auth/Ownership.ts"
 import * as Subject from "../auth/Subject.ts"
@@ -22,6 +22,7 @@ import * as OwnerRows from "./OwnerRows.ts"
 import * as SqliteFile from "./SqliteFile.ts"
 import { asStoreError, messageOf } from "./SqlReason.ts"
 import * as TokenSchema from "./TokenSchema.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 interface TokenColumns {
   readonly token_hash: string
@@ -254,7 +255,7 @@ export const layer = (path: string): Layer.Layer<TokenStore, OpenError, SqlClien
       yield* TokenSchema.migrate(sql)
       const store = make(sql)
       const rows = yield* store.listTokens({ includeRevoked: true })
-      const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const now = yield* UnixTime.now
       yield* store.adopt(Inheritance.owners(rows.map(Inheritance.ofToken), now))
       return store
     }).pipe(

@@ -3,8 +3,9 @@
  * disk. Filled by the store when the layer is built, on the store's own thread where it has
  * one; afterwards only the publisher and the expiry fiber change it.
  */
-import { Clock, Context, Effect, Layer } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { collect } from "../runtime/Garbage.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 import { LiveZone } from "./LiveZone.ts"
 import { RecordStore } from "./RecordStore.ts"
 
@@ -13,7 +14,7 @@ export class AnswerIndex extends Context.Tag("dnsmesh/zone/AnswerIndex")<AnswerI
     AnswerIndex,
     Effect.gen(function* () {
       const store = yield* RecordStore
-      const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+      const now = yield* UnixTime.now
       const zone = new LiveZone(now)
       yield* store.fill(zone.memory, now)
       zone.refresh()

@@ -2,8 +2,9 @@
  * What the zone holds, counted: by kind of value and by when it ends. Looks at every value, in
  * slices between which queries are answered; what changes meanwhile may or may not be counted.
  */
-import { Clock, Effect } from "effect"
+import { Effect } from "effect"
 import { AnswerIndex } from "./AnswerIndex.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 export interface KindCount {
   readonly values: number
@@ -33,7 +34,7 @@ export const take = (
 ): Effect.Effect<Census, never, AnswerIndex> =>
   Effect.gen(function* () {
     const zone = yield* AnswerIndex
-    const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    const now = yield* UnixTime.now
     const byKind = new Map<string, { values: number; octets: number }>()
     const endings = steps.map((within) => ({ within, values: 0 }))
     let names = 0

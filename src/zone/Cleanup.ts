@@ -2,8 +2,9 @@
  * Deletes expired rows from the store on an interval, in batches small enough that a
  * write never waits long behind one. A failed sweep never stops the next.
  */
-import { Clock, Duration, Effect, Layer, Metric, Schedule } from "effect"
+import { Duration, Effect, Layer, Metric, Schedule } from "effect"
 import { RecordStore } from "./RecordStore.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 const batch = 500
 
@@ -25,7 +26,7 @@ export const layer = (interval: Duration.DurationInput) =>
     Effect.gen(function* () {
       const store = yield* RecordStore
       const sweep = Effect.gen(function* () {
-        const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+        const now = yield* UnixTime.now
         let removed = 0
         while (true) {
           const went = yield* store.sweep(now, batch)

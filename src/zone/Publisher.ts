@@ -12,6 +12,7 @@ import { Limits } from "./Limits.ts"
 import { Shares } from "./Shares.ts"
 import { RecordStore, type RowChange, StoreError } from "./RecordStore.ts"
 import type { Applied, PublishError, WriteRequest } from "./WriteRequest.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 /** Requests decided in one transaction at most. */
 const groupSize = 1024
@@ -139,7 +140,7 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
       }
 
       const commit = (group: ReadonlyArray<Waiting>): Effect.Effect<void> => {
-        const now = Math.floor(clock.unsafeCurrentTimeMillis() / 1000)
+        const now = UnixTime.unsafeNow(clock)
         const { admitted, rows } = decide(group, now)
         const answer = (committed: Exit.Exit<void, StoreError>): void =>
           answerAll(

@@ -5,11 +5,12 @@
  * one after; a mark in the store makes that hold over restarts, kills and clocks set back. The
  * latest versions are kept as differences for incremental transfer (RFC 1995).
  */
-import { Clock, Context, Effect, Layer, Schedule, type Scope } from "effect"
+import { Context, Effect, Layer, Schedule, type Scope } from "effect"
 import { ChangeFeed } from "./ChangeFeed.ts"
 import type { ContentChange } from "./LiveZone.ts"
 import { RecordStore } from "./RecordStore.ts"
 import * as Serial from "./Serial.ts"
+import * as UnixTime from "../runtime/UnixTime.ts"
 
 /** Value changes remembered in all; beyond it the oldest versions are forgotten. */
 const maxRemembered = 200_000
@@ -49,14 +50,13 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
       const feed = yield* ChangeFeed
       const store = yield* RecordStore
       const one = yield* Effect.makeSemaphore(1)
-      const seconds = Effect.map(Clock.currentTimeMillis, (now) => Math.floor(now / 1000))
       const listeners = new Set<(version: ZoneVersion) => void>()
       const versions: Array<ZoneVersion> = []
       let remembered = 0
       let open = new Map<string, ContentChange>()
       // What is held now may be another content than any that a serial has named.
       const last = yield* store.serialMark
-      const began = yield* seconds
+      const began = yield* UnixTime.now
       let serial = last === undefined ? began >>> 0 : Serial.next(last, began)
       let mark = Serial.plus(serial, ahead)
       // Before the first version closes, which is before a secondary takes anything over: a store
@@ -80,7 +80,7 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
           hasMark = true
         }
         if (open.size === 0) return
-        const wanted = Serial.plus(Serial.next(serial, yield* seconds), ahead / 2)
+        const wanted = Serial.plus(Serial.next(serial, yield* UnixTime.now), ahead / 2)
         if (!Serial.isLater(wanted, mark)) return
         const marked = Serial.plus(wanted, ahead / 2)
         yield* store.markSerial(marked)
@@ -112,7 +112,7 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
 
       const close = <A>(read: (serial: number) => A) =>
         keepAhead.pipe(
-          Effect.zipRight(Effect.map(seconds, (now) => read(closeAt(now)))),
+          Effect.zipRight(Effect.map(UnixTime.now, (now) => read(closeAt(now)))),
           one.withPermits(1)
         )
 

@@ -4,10 +4,10 @@ import { Effect, Option, Stream } from "effect"
 import { existsSync } from "node:fs"
 import * as Record from "../../dmp/Record.ts"
 import type { NodeConfig } from "../../Settings.ts"
+import * as UnixTime from "../../runtime/UnixTime.ts"
 import * as RecordReader from "../../sql/RecordReader.ts"
 import type { BackupError } from "../../sql/BackupError.ts"
 import { type AdminFailure, usage } from "../AdminFailure.ts"
-import { nowSeconds } from "../AdminStores.ts"
 import * as Text from "../AdminText.ts"
 
 /** A row as a node writes it. Times are Unix seconds. */
@@ -109,7 +109,7 @@ export const rows = (
   given: Given
 ): Effect.Effect<Stream.Stream<Row, BackupError>, AdminFailure> =>
   Effect.gen(function* () {
-    const now = yield* nowSeconds
+    const now = yield* UnixTime.now
     const within = yield* Text.durationOption("ending-within", given.endingWithin)
     const glob = yield* Effect.transposeOption(Option.map(given.name, pattern))
     const { kind, limit } = given

@@ -22,6 +22,7 @@ import type { Change } from "../../zone/WriteRequest.ts"
 import type { AdminFailure } from "../AdminFailure.ts"
 import { rowOf } from "./Chosen.ts"
 import { policyOf } from "./Judgement.ts"
+import * as UnixTime from "../../runtime/UnixTime.ts"
 
 /** A record as `POST /v1/records` takes it. */
 export interface Wanted {
@@ -95,7 +96,7 @@ export const stopped = (config: NodeConfig) => {
 /** Into a picture of the zone as it is now, which nobody but this command sees. */
 export const picture = (config: NodeConfig): Effect.Effect<Target, BackupError> =>
   Effect.gen(function* () {
-    const now = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+    const now = yield* UnixTime.now
     const zone = new LiveZone(now)
     yield* Stream.runForEach(RecordReader.rows(config.store.dbPath, { liveAt: now }), (rows) =>
       Effect.sync(() => {

@@ -5,11 +5,12 @@ import { Console, Effect, Stream } from "effect"
 import * as DatabaseCopy from "../../sql/DatabaseCopy.ts"
 import * as RecordReader from "../../sql/RecordReader.ts"
 import { failed } from "../AdminFailure.ts"
-import { nowSeconds, settings } from "../AdminStores.ts"
+import { settings } from "../AdminStores.ts"
 import { asText, type Finding, fail, ok, warn } from "../doctor/Finding.ts"
 import * as Chosen from "./Chosen.ts"
 import { Inspection, type Trouble } from "./Inspection.ts"
 import { policyOf } from "./Judgement.ts"
+import * as UnixTime from "../../runtime/UnixTime.ts"
 
 const strict = Options.boolean("strict").pipe(
   Options.withDescription("Hold records against DMP_RECORD_VALIDATION=strict")
@@ -36,7 +37,7 @@ export const check = Command.make("check", { strict, quick, json }, (given) =>
   Effect.gen(function* () {
     const config = yield* settings
     const path = yield* Chosen.database(config)
-    const now = yield* nowSeconds
+    const now = yield* UnixTime.now
     const whole = yield* DatabaseCopy.checkIntegrity(path).pipe(
       Effect.match({ onSuccess: () => undefined, onFailure: ({ message }) => damaged(message) })
     )

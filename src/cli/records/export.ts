@@ -3,10 +3,11 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import { Console, Effect, Option, Stream } from "effect"
-import { nowSeconds, settings } from "../AdminStores.ts"
+import { settings } from "../AdminStores.ts"
 import * as Output from "../Output.ts"
 import * as Chosen from "./Chosen.ts"
 import * as RecordText from "./RecordText.ts"
+import * as UnixTime from "../../runtime/UnixTime.ts"
 
 const format = Options.choice("format", RecordText.formats).pipe(
   Options.withDefault("json" as const),
@@ -24,7 +25,7 @@ export const exportRecords = Command.make(
     Effect.gen(function* () {
       const path = yield* Chosen.database(yield* settings)
       const rows = yield* Chosen.rows(path, given)
-      const now = yield* nowSeconds
+      const now = yield* UnixTime.now
       const count = yield* Output.writing(given.output, (write) =>
         Effect.gen(function* () {
           if (given.format === "zone") yield* write(RecordText.zoneHead(now))

@@ -7,10 +7,11 @@ import { existsSync } from "node:fs"
 import * as NameClass from "../../auth/NameClass.ts"
 import { TokenStore } from "../../auth/TokenStore.ts"
 import type { NodeConfig } from "../../Settings.ts"
+import * as UnixTime from "../../runtime/UnixTime.ts"
 import * as RecordReader from "../../sql/RecordReader.ts"
 import * as Name from "../../wire/Name.ts"
 import { failed, usage } from "../AdminFailure.ts"
-import { nowSeconds, settings, withTokens } from "../AdminStores.ts"
+import { settings, withTokens } from "../AdminStores.ts"
 import * as Text from "../AdminText.ts"
 import * as Chosen from "./Chosen.ts"
 import { policyOf, reasonOf } from "./Judgement.ts"
@@ -39,7 +40,7 @@ export const get = Command.make("get", { name: Args.text({ name: "name" }), json
     if (Option.isNone(parsed)) return yield* usage(`error: '${given.name}' is no owner name`)
     const name = parsed.value
     const path = yield* Chosen.database(config)
-    const now = yield* nowSeconds
+    const now = yield* UnixTime.now
     const read = yield* Stream.runCollect(RecordReader.rows(path, { name, liveAt: now }))
     const rows = [...read].flat().flatMap((raw) => Chosen.rowOf(raw) ?? [])
     if (rows.length === 0) return yield* failed(`error: there is no live record at '${name}'`)

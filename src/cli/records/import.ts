@@ -10,8 +10,9 @@ import { createReadStream } from "node:fs"
 import { readFile } from "node:fs/promises"
 import { defaultTtl, maxBatch } from "../../http/RecordsApi.ts"
 import type { NodeConfig } from "../../Settings.ts"
+import * as UnixTime from "../../runtime/UnixTime.ts"
 import { type AdminFailure, failed, usage } from "../AdminFailure.ts"
-import { nowSeconds, settings } from "../AdminStores.ts"
+import { settings } from "../AdminStores.ts"
 import * as Text from "../AdminText.ts"
 import * as Local from "../doctor/Local.ts"
 import * as Chosen from "./Chosen.ts"
@@ -132,13 +133,13 @@ export const importRecords = Command.make("import", { input, ...options }, (give
       token: Option.map(token, (text) => Redacted.make(text.trim()))
     })
     const summary = new Summary(to.where, config.zone.zones)
-    const now = yield* nowSeconds
+    const now = yield* UnixTime.now
     const items = reads(given.input, given.format).pipe(
       Stream.filterMap((read) => summary.admit(read, now))
     )
     yield* Stream.runForEach(batched(items), (batch) =>
       Effect.gen(function* () {
-        const at = yield* nowSeconds
+        const at = yield* UnixTime.now
         const outcomes = yield* to.publish(
           batch.map(({ expiresAt, name, ttl, value }) => ({
             name,

@@ -3,7 +3,8 @@ import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import { Effect, Stream } from "effect"
 import * as Ago from "../../http/Ago.ts"
-import { nowSeconds, settings } from "../AdminStores.ts"
+import * as UnixTime from "../../runtime/UnixTime.ts"
+import { settings } from "../AdminStores.ts"
 import * as Output from "../Output.ts"
 import * as Chosen from "./Chosen.ts"
 
@@ -42,7 +43,7 @@ export const list = Command.make("list", { ...Chosen.options, json }, (given) =>
   Effect.gen(function* () {
     const path = yield* Chosen.database(yield* settings)
     const rows = yield* Chosen.rows(path, given)
-    const now = yield* nowSeconds
+    const now = yield* UnixTime.now
     const write = yield* Output.standard
     if (!given.json) yield* write(head)
     let count = 0

@@ -2,13 +2,14 @@
  * The operator's dashboard as routes: all of it behind `Gate`, none of it without an operator
  * token. Without this layer the node has no dashboard and everything else works.
  */
-import { Clock, Effect, Layer, Option, type Redacted } from "effect"
+import { Effect, Layer, Option, type Redacted } from "effect"
 import { AuthConfig } from "../../auth/AuthConfig.ts"
 import { TokenStore } from "../../auth/TokenStore.ts"
 import { TsigKeyStore } from "../../auth/TsigKeyStore.ts"
 import { UpdateConfig } from "../../auth/UpdateConfig.ts"
 import { MetricReader } from "../../runtime/MetricReader.ts"
 import { TopTalkers } from "../../runtime/TopTalkers.ts"
+import * as UnixTime from "../../runtime/UnixTime.ts"
 import type { StoreError } from "../../zone/RecordStore.ts"
 import * as Census from "../../zone/Census.ts"
 import { ZoneConfig } from "../../zone/ZoneConfig.ts"
@@ -41,8 +42,6 @@ export interface Options {
 }
 
 const networksShown = 50
-
-const nowSeconds = Effect.map(Clock.currentTimeMillis, (millis) => Math.floor(millis / 1000))
 
 const storeAnswer = <A, R>(effect: Effect.Effect<A, StoreError, R>) =>
   Effect.mapError(effect, Refusal.storeUnavailable)
@@ -108,7 +107,7 @@ const build = (token: Redacted.Redacted<string>, options: Options) =>
             updates: updateEnabled,
             search,
             formToken: visit.formToken,
-            now: yield* nowSeconds,
+            now: yield* UnixTime.now,
             notice
           })
         })
@@ -134,7 +133,7 @@ const build = (token: Redacted.Redacted<string>, options: Options) =>
         cluster: yield* facts.cluster,
         heartbeats: Option.isSome(facts.own),
         peers: yield* facts.peers,
-        now: yield* nowSeconds
+        now: yield* UnixTime.now
       })
     })
 
@@ -158,13 +157,13 @@ const build = (token: Redacted.Redacted<string>, options: Options) =>
         users(visit, new URLSearchParams(visit.exchange.query).get("q") ?? "", html``)
       ),
       page("/admin/refusals", () =>
-        Effect.map(nowSeconds, (now) =>
+        Effect.map(UnixTime.now, (now) =>
           RefusalsPage.render(talkers.top(networksShown), talkers.busiest(networksShown), now)
         )
       ),
       page("/admin/peers", () => peers),
       page("/admin/backups", () =>
-        Effect.map(nowSeconds, (now) => BackupsPage.render(MetricReader.now(), now))
+        Effect.map(UnixTime.now, (now) => BackupsPage.render(MetricReader.now(), now))
       ),
       page("/admin/settings", () => Effect.sync(() => SettingsPage.render(settings))),
       page("/admin/audit", ({ exchange }) => {

@@ -3,13 +3,14 @@
  * shows a signed cookie, and every form carries that session's form token. Invariant: nothing
  * behind the gate runs without a session of the operator, and no form without its token.
  */
-import { Clock, Effect, Metric, type Redacted } from "effect"
+import { Effect, Metric, type Redacted } from "effect"
 import { reduce } from "../../auth/AddressDetail.ts"
 import * as OperatorSession from "../../auth/OperatorSession.ts"
 import * as OperatorToken from "../../auth/OperatorToken.ts"
 import * as RateLimiter from "../../runtime/RateLimiter.ts"
 import { TopTalkers } from "../../runtime/TopTalkers.ts"
 import { TrustedProxies } from "../../runtime/TrustedProxies.ts"
+import * as UnixTime from "../../runtime/UnixTime.ts"
 import { peerOf } from "../ClientAddress.ts"
 import * as Refusal from "../Refusal.ts"
 import type { Reply } from "../Reply.ts"
@@ -70,7 +71,6 @@ export const make = (token: Redacted.Redacted<string>) =>
     const sessions = OperatorSession.make()
     const isToken = OperatorToken.matcher(token)
     for (const metric of byResult.values()) metric.register()
-    const seconds = Effect.map(Clock.currentTimeMillis, (millis) => Math.floor(millis / 1000))
 
     /** True when the browser is known to speak TLS, to the proxy in front. */
     const isSecure = ({ request }: Exchange): boolean =>
@@ -86,7 +86,7 @@ export const make = (token: Redacted.Redacted<string>) =>
       cookie(exchange, sessions.seal(session), OperatorSession.lifetimes[session.kind])
 
     const sessionOf = (exchange: Exchange) =>
-      Effect.map(seconds, (now) => sessions.read(cookieIn(exchange), now))
+      Effect.map(UnixTime.now, (now) => sessions.read(cookieIn(exchange), now))
 
     /** Browsers say where a request comes from; only a page of ours may send a form. */
     const isForeign = ({ request }: Exchange): boolean => {
@@ -95,7 +95,7 @@ export const make = (token: Redacted.Redacted<string>) =>
     }
 
     const loginForm = (exchange: Exchange, status: number, problem: string) =>
-      Effect.map(seconds, (now): Reply => {
+      Effect.map(UnixTime.now, (now): Reply => {
         const session = sessions.open("visitor", now)
         return AdminReply.page(
           status,
@@ -134,7 +134,7 @@ export const make = (token: Redacted.Redacted<string>) =>
       yield* Effect.logInfo(`the operator signed in to the dashboard from ${network}`)
       return AdminReply.seeOther(
         "/admin",
-        opened(exchange, sessions.open("operator", yield* seconds))
+        opened(exchange, sessions.open("operator", yield* UnixTime.now))
       )
     })
 
@@ -172,7 +172,7 @@ export const make = (token: Redacted.Redacted<string>) =>
             ),
       logout: action(({ exchange }) =>
         Effect.gen(function* () {
-          const now = yield* seconds
+          const now = yield* UnixTime.now
           const session = sessions.read(cookieIn(exchange), now)
           if (session !== undefined) sessions.end(session, now)
           return AdminReply.seeOther(loginPath, cookie(exchange, "", 0))
