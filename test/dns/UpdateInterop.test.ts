@@ -130,6 +130,37 @@ describe.each(["nsupdate", "knsupdate"])("%s", (tool) => {
   )
 
   it.live(
+    "writes fifty names in one message, and as much as a message over TCP takes",
+    () =>
+      on([key], (port) =>
+        Effect.gen(function* () {
+          const update = (count: number, text: string) =>
+            run(
+              tool,
+              ["-v", "-y", hmac(key)],
+              script(
+                port,
+                ...Array.from(
+                  { length: count },
+                  (_, i) => `update add n${i}.${zone}. 300 TXT "${text}${i}"`
+                )
+              )
+            )
+          for (const [count, text] of [
+            [50, "batch-"],
+            // Some 63,000 octets.
+            [250, "v".repeat(230)]
+          ] as const) {
+            assert.deepStrictEqual(yield* update(count, text), { code: 0, text: "" })
+            for (const i of [0, count - 1])
+              assert.include(Object.keys(yield* H.held(`n${i}.${zone}`)), `${text}${i}`)
+          }
+        })
+      ),
+    options
+  )
+
+  it.live(
     "deletes, and has its prerequisites judged",
     () =>
       on([key], (port) =>
