@@ -32,6 +32,7 @@ import { Transfer } from "./dns/Transfer.ts"
 import { UpdateHandler } from "./dns/UpdateHandler.ts"
 import { Workers } from "./dns/Workers.ts"
 import * as Admin from "./http/admin/Admin.ts"
+import { CredentialStores } from "./http/CredentialStores.ts"
 import { HttpListeners } from "./http/HttpListeners.ts"
 import { HttpServer } from "./http/HttpServer.ts"
 import * as PeerFacts from "./http/PeerFacts.ts"
@@ -197,7 +198,7 @@ const peers = Reload.layerSignal.pipe(
 )
 
 const http = HttpServer.layer.pipe(
-  Layer.provide(dashboard),
+  Layer.provide([dashboard, CredentialStores.layer]),
   Layer.provide(ClaimAuth.layer.pipe(Layer.provide(tsigKeys))),
   Layer.provide([users, tsigKeysChanged, HttpsExchange.layer]),
   Layer.provide(messages)
