@@ -119,11 +119,9 @@ const revoke = Command.make("revoke", { target: Args.text({ name: "target" }), j
   Effect.gen(function* () {
     const asSubject = yield* Effect.option(Text.subjectArgument(given.target))
     const count = yield* withTsigKeys(
-      Effect.flatMap(TsigKeyStore, (store) =>
-        Option.isSome(asSubject)
-          ? store.revokeSubject(asSubject.value)
-          : Effect.map(store.revoke(given.target), Number)
-      )
+      Option.isSome(asSubject)
+        ? TsigCredentials.revokeAll(asSubject.value)
+        : Effect.map(TsigCredentials.revoke(given.target), Number)
     )
     if (count === 0) return yield* failed(`error: no live TSIG key matches '${given.target}'`)
     yield* given.json
