@@ -7,7 +7,7 @@ import { AuthConfig } from "./auth/AuthConfig.ts"
 import { Challenges } from "./auth/Challenges.ts"
 import * as CredentialUpkeep from "./auth/CredentialUpkeep.ts"
 import { ClaimAuth } from "./auth/ClaimAuth.ts"
-import { TokensChanged } from "./auth/Credentials.ts"
+import { TokensChanged, TsigKeysChanged } from "./auth/CredentialsChanged.ts"
 import * as MemoryTokenStore from "./auth/MemoryTokenStore.ts"
 import * as RecordPolicy from "./auth/RecordPolicy.ts"
 import { Registration } from "./auth/Registration.ts"
@@ -32,6 +32,7 @@ import { Transfer } from "./dns/Transfer.ts"
 import { UpdateHandler } from "./dns/UpdateHandler.ts"
 import { Workers } from "./dns/Workers.ts"
 import * as Admin from "./http/admin/Admin.ts"
+import { CredentialStores } from "./http/CredentialStores.ts"
 import { HttpListeners } from "./http/HttpListeners.ts"
 import { HttpServer } from "./http/HttpServer.ts"
 import * as PeerFacts from "./http/PeerFacts.ts"
@@ -111,6 +112,11 @@ const tokensChanged = Layer.effect(
   TokensChanged,
   Effect.map(TokenCache, ({ refresh }) => refresh)
 )
+
+const tsigKeysChanged = Layer.effect(
+  TsigKeysChanged,
+  Effect.map(TsigKeys, ({ refresh }) => refresh)
+).pipe(Layer.provide(tsigKeys))
 
 /** User tokens and registration, where the mode has users. */
 const users = Layer.unwrapEffect(
@@ -192,9 +198,9 @@ const peers = Reload.layerSignal.pipe(
 )
 
 const http = HttpServer.layer.pipe(
-  Layer.provide(dashboard),
+  Layer.provide([dashboard, CredentialStores.layer]),
   Layer.provide(ClaimAuth.layer.pipe(Layer.provide(tsigKeys))),
-  Layer.provide([users, HttpsExchange.layer]),
+  Layer.provide([users, tsigKeysChanged, HttpsExchange.layer]),
   Layer.provide(messages)
 )
 

@@ -5,7 +5,7 @@
  */
 import { Effect } from "effect"
 import type { Task } from "../runtime/Upkeep.ts"
-import { TokensChanged } from "./Credentials.ts"
+import { TokensChanged } from "./CredentialsChanged.ts"
 import { RegistrationConfig } from "./RegistrationConfig.ts"
 import { TokenStore } from "./TokenStore.ts"
 import { TsigKeyStore } from "./TsigKeyStore.ts"

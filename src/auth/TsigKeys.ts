@@ -63,6 +63,8 @@ const indexed = (row: TsigKey, known: IndexedKey | undefined): IndexedKey | unde
       })
 
 export interface TsigKeysShape {
+  /** Rereads the store if anything has changed there. */
+  readonly refresh: Effect.Effect<void, StoreError>
   /** The active key of that name. Synchronous; `now` in Unix seconds. */
   readonly find: (name: string, now: number) => IndexedKey | undefined
   /**
@@ -135,13 +137,14 @@ const make = (store: TsigKeyStoreShape) =>
         const key = keys.get(name)
         return key !== undefined && isActive(key.row, now) ? key : undefined
       },
+      refresh,
       reread,
       rereadIfDue: (name) =>
         limiter.allow("") ? Effect.catchAll(reread(name), () => Effect.void) : Effect.void,
       isRecipient: (hash12, zone, now) => (mailboxesOf(zone).get(hash12) ?? 0) > now,
       size: () => keys.size
     }
-    return { refresh, service }
+    return service
   })
 
 export class TsigKeys extends Context.Tag("dnsmesh/auth/TsigKeys")<TsigKeys, TsigKeysShape>() {
@@ -149,7 +152,8 @@ export class TsigKeys extends Context.Tag("dnsmesh/auth/TsigKeys")<TsigKeys, Tsi
   static readonly layer = Layer.scoped(
     TsigKeys,
     Effect.gen(function* () {
-      const { refresh, service } = yield* make(yield* TsigKeyStore)
+      const service = yield* make(yield* TsigKeyStore)
+      const { refresh } = service
       yield* refresh
       yield* Effect.sleep(pollInterval).pipe(
         Effect.zipRight(refresh),
@@ -163,6 +167,7 @@ export class TsigKeys extends Context.Tag("dnsmesh/auth/TsigKeys")<TsigKeys, Tsi
   /** No key store: every key is unknown. */
   static readonly layerEmpty = Layer.succeed(TsigKeys, {
     find: () => undefined,
+    refresh: Effect.void,
     reread: () => Effect.void,
     rereadIfDue: () => Effect.void,
     isRecipient: () => false,

@@ -1,6 +1,6 @@
 /** How the operator's commands read durations and write times, tables and JSON. */
 import { Console, Effect, Option } from "effect"
-import type { CredentialRefused } from "../auth/Credentials.ts"
+import type { CredentialRefused } from "../auth/CredentialRules.ts"
 import * as Subject from "../auth/Subject.ts"
 import * as Lifetime from "../runtime/Lifetime.ts"
 import { type AdminFailure, failed, usage } from "./AdminFailure.ts"

@@ -3,6 +3,7 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import { Console, Effect, Option, Redacted } from "effect"
+import * as CredentialFacts from "../auth/CredentialFacts.ts"
 import * as Credentials from "../auth/Credentials.ts"
 import { isLive } from "../auth/TokenRow.ts"
 import { TokenStore } from "../auth/TokenStore.ts"
@@ -98,22 +99,7 @@ const list = Command.make(
         )
       )
       if (given.json)
-        return yield* Text.printJson(
-          rows.map((row) => ({
-            token_hash: row.tokenHash,
-            subject: row.subject,
-            subject_type: row.subjectType,
-            subject_hash12: row.subjectHash12,
-            rate_per_sec: row.ratePerSec,
-            rate_burst: row.rateBurst,
-            issued_at: row.issuedAt,
-            expires_at: row.expiresAt,
-            revoked_at: row.revokedAt,
-            issuer: row.issuer,
-            note: row.note,
-            live: isLive(row, now)
-          }))
-        )
+        return yield* Text.printJson(rows.map((row) => CredentialFacts.ofToken(row, now)))
       if (rows.length === 0) return yield* Console.log("(no tokens)")
       yield* Console.log(
         [

@@ -3,10 +3,10 @@ import * as Args from "@effect/cli/Args"
 import * as Command from "@effect/cli/Command"
 import * as Options from "@effect/cli/Options"
 import { Console, Effect, Option } from "effect"
-import * as Credentials from "../auth/Credentials.ts"
+import * as CredentialFacts from "../auth/CredentialFacts.ts"
+import * as TsigCredentials from "../auth/TsigCredentials.ts"
 import { isActive, type TsigKey } from "../auth/TsigKey.ts"
 import { TsigKeyStore } from "../auth/TsigKeyStore.ts"
-import * as TsigMint from "../auth/TsigMint.ts"
 import { layer as settingsLayer } from "../Settings.ts"
 import * as UnixTime from "../runtime/UnixTime.ts"
 import { failed, usage } from "./AdminFailure.ts"
@@ -20,24 +20,11 @@ const expires = Options.text("expires").pipe(
   Options.withDescription("Life, such as 90d, 12h or 3600; without it no end")
 )
 
-const plain = (key: TsigKey, now: number) => ({
-  name: `${key.name}.`,
-  algorithm: key.algorithm,
-  subject: key.subject,
-  registered_spk: key.registeredSpk,
-  registered_x25519_pub: key.registeredX25519Pub,
-  allowed_suffixes: key.allowedSuffixes,
-  created_at: key.createdAt,
-  expires_at: key.expiresAt,
-  revoked: key.revoked,
-  active: isActive(key, now)
-})
-
 const printKey = (key: TsigKey, now: number, asJson: boolean, withSecret: boolean) => {
   const secret = Buffer.from(key.secret)
   if (asJson)
     return Text.printJson({
-      ...plain(key, now),
+      ...CredentialFacts.ofTsigKey(key, now),
       ...(withSecret ? { secret_hex: secret.toString("hex") } : {})
     })
   return Console.log(
@@ -62,7 +49,8 @@ const list = Command.make("list", { json }, (given) =>
   Effect.gen(function* () {
     const now = yield* UnixTime.now
     const keys = yield* withTsigKeys(Effect.flatMap(TsigKeyStore, (store) => store.list))
-    if (given.json) return yield* Text.printJson(keys.map((key) => plain(key, now)))
+    if (given.json)
+      return yield* Text.printJson(keys.map((key) => CredentialFacts.ofTsigKey(key, now)))
     if (keys.length === 0) return yield* Console.log("(no TSIG keys)")
     yield* Console.log(
       [
@@ -110,11 +98,12 @@ const issue = Command.make(
     Effect.gen(function* () {
       const keyIn = (option: string, text: Option.Option<string>) =>
         Option.isNone(text) ? Effect.succeed("") : Text.keyOption(option, text.value)
-      const issued = Credentials.issueTsigKey({
+      const issued = TsigCredentials.issue({
         subject: given.subject,
         spk: yield* keyIn("spk", given.spk),
         x25519Pub: yield* keyIn("x25519", given.x25519),
-        lifetime: yield* Text.expiresOption(given.expires)
+        lifetime: yield* Text.expiresOption(given.expires),
+        issuer: Text.operator()
       })
       const key = yield* withTokens(withTsigKeys(issued, { fills: true })).pipe(
         Effect.provide(settingsLayer(yield* settings))
@@ -130,11 +119,9 @@ const revoke = Command.make("revoke", { target: Args.text({ name: "target" }), j
   Effect.gen(function* () {
     const asSubject = yield* Effect.option(Text.subjectArgument(given.target))
     const count = yield* withTsigKeys(
-      Effect.flatMap(TsigKeyStore, (store) =>
-        Option.isSome(asSubject)
-          ? store.revokeSubject(asSubject.value)
-          : Effect.map(store.revoke(given.target), Number)
-      )
+      Option.isSome(asSubject)
+        ? TsigCredentials.revokeAll(asSubject.value)
+        : Effect.map(TsigCredentials.revoke(given.target), Number)
     )
     if (count === 0) return yield* failed(`error: no live TSIG key matches '${given.target}'`)
     yield* given.json
@@ -146,16 +133,13 @@ const revoke = Command.make("revoke", { target: Args.text({ name: "target" }), j
 const rotate = Command.make("rotate", { name, json }, (given) =>
   Effect.gen(function* () {
     const now = yield* UnixTime.now
-    const secret = yield* TsigMint.secret
     const key = yield* withTsigKeys(
       Effect.gen(function* () {
-        const store = yield* TsigKeyStore
-        const held = yield* found(store, given.name)
-        if (!isActive(held, now))
-          return yield* failed(`error: '${given.name}' is revoked or expired; issue a new key`)
-        const next = { ...held, secret }
-        yield* store.put(next)
-        return next
+        yield* found(yield* TsigKeyStore, given.name)
+        const rotated = yield* TsigCredentials.rotate(given.name, Text.operator())
+        return Option.isSome(rotated)
+          ? rotated.value
+          : yield* failed(`error: '${given.name}' is revoked or expired; issue a new key`)
       })
     )
     yield* printKey(key, now, given.json, true)

@@ -11,6 +11,7 @@
  */
 import { HttpApi, OpenApi } from "@effect/platform"
 import { AccountApi } from "./AccountApi.ts"
+import { CredentialsApi } from "./CredentialsApi.ts"
 import { OpsApi } from "./OpsApi.ts"
 import { RecordsApi } from "./RecordsApi.ts"
 import { RegistrationApi } from "./RegistrationApi.ts"
@@ -23,6 +24,7 @@ export class Api extends HttpApi.make("dnsmesh-node")
   .add(RecordsApi)
   .add(RegistrationApi)
   .add(AccountApi)
+  .add(CredentialsApi)
   .addHttpApi(ServedApi)
   .annotate(OpenApi.Title, "dnsmesh-node")
   .annotate(OpenApi.Version, "1")

@@ -24,7 +24,7 @@ const named = (...settings: ReadonlyArray<Documented>) =>
 export const limits: ReadonlyArray<Described> = [
   {
     name: "client",
-    who: "records, batches and accounts, each client address",
+    who: "records, batches, accounts and the operator's credential routes, each client address",
     numbers: perSecond(http.rate, http.burst),
     settings: named(http.rate, http.burst)
   },

@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import * as AccountHttp from "./AccountHttp.ts"
 import * as BatchHttp from "./BatchHttp.ts"
+import * as CredentialsHttp from "./CredentialsHttp.ts"
 import { Dashboard } from "./Dashboard.ts"
 import * as DnsQueryHttp from "./DnsQueryHttp.ts"
 import * as LegacyHttp from "./LegacyHttp.ts"
@@ -18,6 +19,7 @@ export const routes = Effect.all([
   DnsQueryHttp.routes,
   RegistrationHttp.routes,
   AccountHttp.routes,
+  CredentialsHttp.routes,
   SyncHttp.publicRoutes,
   LegacyHttp.routes,
   Pages.routes,

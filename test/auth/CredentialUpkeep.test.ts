@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { ConfigProvider, Context, Effect, Layer, TestClock } from "effect"
-import { TokensChanged } from "../../src/auth/Credentials.ts"
+import { TokensChanged } from "../../src/auth/CredentialsChanged.ts"
 import * as CredentialUpkeep from "../../src/auth/CredentialUpkeep.ts"
 import * as MemoryTokenStore from "../../src/auth/MemoryTokenStore.ts"
 import { RegistrationConfig } from "../../src/auth/RegistrationConfig.ts"

@@ -39,8 +39,8 @@ describe("the description", () => {
         Object.keys(document().paths)
       )
       for (const [template, item] of Object.entries(document().paths).filter(
-        // Both are there where users are.
-        ([template]) => !/^\/v1\/(?:registration|account)/.test(template)
+        // They are there where users are.
+        ([template]) => !/^\/v1\/(?:registration|account|admin)/.test(template)
       ))
         for (const method of Object.keys(item)) {
           const { json, status } = yield* ask(

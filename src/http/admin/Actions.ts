@@ -1,9 +1,10 @@
 /** What the forms of the users' page do, through the same rules as the operator's commands. */
 import { Effect, Either, Option, Redacted } from "effect"
-import type { CredentialRefused } from "../../auth/Credentials.ts"
+import { type CredentialRefused, invalid } from "../../auth/CredentialRules.ts"
 import * as Credentials from "../../auth/Credentials.ts"
 import type { RegistrationConfig } from "../../auth/RegistrationConfig.ts"
 import type { TokenStore } from "../../auth/TokenStore.ts"
+import * as TsigCredentials from "../../auth/TsigCredentials.ts"
 import type { TsigKeyStore } from "../../auth/TsigKeyStore.ts"
 import type { UpdateConfig } from "../../auth/UpdateConfig.ts"
 import * as Lifetime from "../../runtime/Lifetime.ts"
@@ -55,7 +56,7 @@ const lifetimeIn = (fields: Fields) => {
   return text === ""
     ? Either.right(Option.none<number>())
     : Either.mapBoth(Lifetime.parse(text), {
-        onLeft: (why) => new Credentials.CredentialRefused({ reason: "invalid", message: why }),
+        onLeft: invalid,
         onRight: Option.some
       })
 }
@@ -111,11 +112,12 @@ export const revokeSubject = (fields: Fields) =>
 export const issueTsigKey = (fields: Fields) =>
   answered(
     Effect.gen(function* () {
-      const key = yield* Credentials.issueTsigKey({
+      const key = yield* TsigCredentials.issue({
         subject: fields.get("subject"),
         spk: fields.get("spk"),
         x25519Pub: fields.get("x25519"),
-        lifetime: yield* lifetimeIn(fields)
+        lifetime: yield* lifetimeIn(fields),
+        issuer
       })
       return secret(`TSIG key for ${key.subject}`, [
         ["secret (base64)", Buffer.from(key.secret).toString("base64")],
@@ -128,7 +130,7 @@ export const issueTsigKey = (fields: Fields) =>
 
 export const revokeTsigKey = (fields: Fields) =>
   answered(
-    Effect.map(Credentials.revokeTsigKey(fields.get("name")), (was) =>
+    Effect.map(TsigCredentials.revoke(fields.get("name")), (was) =>
       was ? done("The key is revoked.") : problem("There is no such live key.")
     )
   )
