@@ -73,7 +73,7 @@ export const spawnNode = (cpu: number | string, options: NodeOptions): ChildProc
   pinned(
     cpu,
     process.execPath,
-    ["--max-semi-space-size=16", "--no-parallel-scavenge", main, "serve"],
+    ["--max-semi-space-size=4", "--no-parallel-scavenge", main, "serve"],
     {
       slow: options.slow ?? false,
       env: settingsOf(options)

@@ -104,7 +104,7 @@ export const routes = Effect.gen(function* () {
         token: tokenHash === null ? null : tokenHash.slice(0, 12),
         network: remoteAddr,
         // Beside what the operator issued stand notes of the operator's.
-        detail: event === "issued" && detail !== selfService ? "by the operator" : detail
+        detail: event === "issued" && !isOwn(detail) ? "by the operator" : detail
       }))
       return json(200, { entries })
     })
@@ -140,3 +140,7 @@ export const routes = Effect.gen(function* () {
       ]
     : []
 })
+
+/** Of a token, or of a TSIG key, whose name follows. */
+const isOwn = (detail: string): boolean =>
+  detail === selfService || detail.startsWith(`${selfService}: `)

@@ -42,7 +42,7 @@ const imageEnv = (): Record<string, string> => {
 }
 
 const flags = [
-  "--max-semi-space-size=16",
+  "--max-semi-space-size=4",
   "--no-parallel-scavenge",
   "/opt/dnsmesh-node/dist/main.js"
 ]
