@@ -56,11 +56,13 @@ count=$(pick rounds)
   run update slow $both
   run update names=100000 $both
   run stall $time
+  run stall both $time
   run secondaries $time
   run memory $count
   run keys $both
   run registrations $both
   run sync
+  run everywhere
 }
 mv "$results" bench/RESULTS.md
 exit $failed

@@ -142,5 +142,5 @@ export const routes = Effect.gen(function* () {
 })
 
 /** Of a token, or of a TSIG key, whose name follows. */
-const isOwn = (detail: string): boolean =>
-  detail === selfService || detail.startsWith(`${selfService}: `)
+const isOwn = (detail: string | null): boolean =>
+  detail === selfService || detail?.startsWith(`${selfService}: `) === true
