@@ -1,7 +1,10 @@
 /** What the store thread runs: every hosted store, behind the port it was started with. */
 import { Effect } from "effect"
 import { parentPort } from "node:worker_threads"
+import { standBack } from "../runtime/ThreadPriority.ts"
 import { hostedStores } from "./hostedStores.ts"
 import { serve } from "./StoreHost.ts"
 
+// Work is handed to it in groups: what it loses while it waits, the next group gains.
+standBack("behind")
 if (parentPort !== null) Effect.runFork(serve(parentPort, hostedStores))

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Cause, Chunk, Context, Effect, Exit, Fiber, Layer, Scope, Stream, TestClock } from "effect"
-import { readFileSync, writeFileSync } from "node:fs"
+import { readdirSync, readFileSync, writeFileSync } from "node:fs"
+import { getPriority } from "node:os"
 import { join } from "node:path"
 import * as Caller from "../../src/sql/StoreCaller.ts"
 import { StoreThread } from "../../src/sql/StoreThread.ts"
@@ -211,6 +212,19 @@ describe("StoreThread", () => {
       yield* open(path)
       assert.strictEqual((yield* Effect.flip(open(path))).reason, "in-use")
     })
+  )
+
+  it.scopedLive.skipIf(process.platform !== "linux")(
+    "stands back where it shares a processor with the event loop",
+    () =>
+      Effect.gen(function* () {
+        const dbPath = join(yield* tempDirectory, "dmp.db")
+        yield* Layer.build(StoreThread.layer({ dbPath }))
+        const niceness = readdirSync("/proc/self/task")
+          .filter((id) => readFileSync(`/proc/self/task/${id}/comm`, "utf8") === "store\n")
+          .map((id) => getPriority(Number(id)))
+        assert.deepStrictEqual(niceness, [Math.min(19, getPriority() + 10)])
+      })
   )
 
   it.scopedLive("keeps the main thread free while it writes", () =>
