@@ -38,7 +38,7 @@ RUN ln -s /opt/dnsmesh-node/ops/bin/dnsmesh-node /opt/dnsmesh-node/ops/bin/dnsme
 RUN install -d -o dmp -g dmp dist/compiled /tmp/start \
  && DMP_DB_PATH=/tmp/start/dmp.db DMP_DNS_HOST=127.0.0.1 DMP_DNS_PORT=0 DMP_HTTP_HOST=127.0.0.1 DMP_HTTP_PORT=0 \
     setpriv --reuid 999 --regid 999 --clear-groups sh -c '\
-      node --max-semi-space-size=4 --no-parallel-scavenge dist/main.js serve > /tmp/start/log 2>&1 & \
+      node --max-semi-space-size=4 --no-parallel-scavenge --no-allocation-site-pretenuring dist/main.js serve > /tmp/start/log 2>&1 & \
       until grep -q "DMP node up" /tmp/start/log; do \
         kill -0 $! || { cat /tmp/start/log; exit 1; }; sleep 0.1; \
       done; \
@@ -68,5 +68,5 @@ EXPOSE 5353/udp 5353/tcp 8053/tcp
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=3s --start-period=5s --retries=3 \
   CMD curl -fsS -o /dev/null "http://127.0.0.1:${DMP_HTTP_PORT:-8053}/health" || exit 1
-ENTRYPOINT ["node", "--max-semi-space-size=4", "--no-parallel-scavenge", "/opt/dnsmesh-node/dist/main.js"]
+ENTRYPOINT ["node", "--max-semi-space-size=4", "--no-parallel-scavenge", "--no-allocation-site-pretenuring", "/opt/dnsmesh-node/dist/main.js"]
 CMD ["serve"]

@@ -68,20 +68,22 @@ export interface NodeOptions {
   readonly slow?: boolean
 }
 
+/** As the launchers and the image start it. */
+const flags = [
+  "--max-semi-space-size=4",
+  "--no-parallel-scavenge",
+  "--no-allocation-site-pretenuring"
+]
+
 /** Starts the node without waiting for it. */
 export const spawnNode = (cpu: number | string, options: NodeOptions): ChildProcess =>
-  pinned(
-    cpu,
-    process.execPath,
-    ["--max-semi-space-size=4", "--no-parallel-scavenge", main, "serve"],
-    {
-      slow: options.slow ?? false,
-      env: settingsOf(options)
-    }
-  )
+  pinned(cpu, process.execPath, [...flags, main, "serve"], {
+    slow: options.slow ?? false,
+    env: settingsOf(options)
+  })
 
 const settingsOf = (options: NodeOptions): Readonly<Record<string, string>> => ({
-  // As the launchers and the image start it.
+  // As there.
   MALLOC_ARENA_MAX: "2",
   DMP_DB_PATH: options.db,
   DMP_DOMAIN: zone,

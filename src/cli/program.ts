@@ -4,8 +4,11 @@
  */
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect } from "effect"
+import { keepInPlaces } from "../runtime/RootFibers.ts"
 import { exitCode, explain } from "./ExitCode.ts"
 import { serve } from "./serve.ts"
+
+keepInPlaces()
 
 const asked = process.argv.slice(2).join(" ")
 

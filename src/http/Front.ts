@@ -101,11 +101,11 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
         const admitted = inFlight.size < cap
         const limits = new RateLimitFields()
 
-        inFlight.add(response)
+        const place = inFlight.add(response)
         request.on("error", ignore)
         response.on("error", ignore)
         response.once("close", () => {
-          inFlight.settle(response)
+          inFlight.settle(place)
           // 499 as nginx counts it: the client left before there was an answer.
           const status = response.headersSent ? response.statusCode : 499
           const took = Number(clock.unsafeCurrentTimeNanos() - started) / 1e9
@@ -132,7 +132,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
           if (readiness.draining()) response.setHeader("Connection", "close")
           write(request, response, id, reply, limits)
           // Reading on to the end of an unwanted body is no work that should keep others out.
-          if (!response.writableEnded) inFlight.settle(response)
+          if (!response.writableEnded) inFlight.settle(place)
         }
         const refuse = (refusal: Refusal.Refusal) => answer(Refusal.reply(refusal, id))
 

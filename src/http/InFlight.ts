@@ -2,9 +2,10 @@
 import type { ServerResponse } from "node:http"
 import type { Duplex } from "node:stream"
 import { Effect } from "effect"
+import { type Place, Places } from "../runtime/Places.ts"
 
 export class InFlight {
-  readonly #responses = new Set<ServerResponse>()
+  readonly #responses = new Places<ServerResponse>()
   readonly #waiting = new Set<() => void>()
   readonly #report: (size: number) => void
 
@@ -17,14 +18,15 @@ export class InFlight {
     return this.#responses.size
   }
 
-  add(response: ServerResponse): void {
-    this.#responses.add(response)
+  add(response: ServerResponse): Place<ServerResponse> {
+    const place = this.#responses.take(response)
     this.#report(this.size)
+    return place
   }
 
   /** Its answer is out, or nobody waits for it any more. Saying so twice is no harm. */
-  settle(response: ServerResponse): void {
-    this.#responses.delete(response)
+  settle(place: Place<ServerResponse>): void {
+    if (!this.#responses.giveUp(place)) return
     this.#report(this.size)
     if (this.size > 0) return
     for (const wake of this.#waiting) wake()

@@ -36,10 +36,10 @@ export class SyncListener extends Context.Tag("dnsmesh/http/SyncListener")<
       const runFork = Runtime.runFork(yield* Effect.runtime<never>())
       const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
         const id = crypto.randomUUID()
-        inFlight.add(response)
+        const place = inFlight.add(response)
         request.on("error", () => {})
         response.on("error", () => {})
-        response.once("close", () => inFlight.settle(response))
+        response.once("close", () => inFlight.settle(place))
         const limits = new RateLimitFields()
         const answer = (reply: Reply) => {
           if (readiness.draining()) response.setHeader("Connection", "close")

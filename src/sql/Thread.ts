@@ -4,6 +4,7 @@
  */
 import { Data, Deferred, Effect, type Scope } from "effect"
 import { Worker } from "node:worker_threads"
+import { Pending } from "./Pending.ts"
 import type { Asked, Reply, Request } from "./StoreProtocol.ts"
 
 /** The thread was not there to answer. */
@@ -32,9 +33,8 @@ const stopBudget = 10_000
 export const start = (entry: URL = storeThreadMain): Effect.Effect<Thread, never, Scope.Scope> =>
   Effect.gen(function* () {
     const died = yield* Deferred.make<never, string>()
-    const pending = new Map<number, (exit: Effect.Effect<Reply, Gone>) => void>()
+    const pending = new Pending<Effect.Effect<Reply, Gone>>()
     let gone: Gone | undefined
-    let lastId = 0
     let message = "the store thread ended"
 
     const worker = yield* Effect.acquireRelease(
@@ -51,11 +51,7 @@ export const start = (entry: URL = storeThreadMain): Effect.Effect<Thread, never
           worker.postMessage({ _tag: "Stop" } satisfies Request)
         })
     )
-    worker.on("message", (reply: Reply) => {
-      const resume = pending.get(reply.id)
-      pending.delete(reply.id)
-      resume?.(Effect.succeed(reply))
-    })
+    worker.on("message", (reply: Reply) => pending.take(reply.id)?.(Effect.succeed(reply)))
     worker.on("error", (error) => {
       message = `the store thread died: ${error instanceof Error ? error.message : String(error)}`
     })
@@ -63,8 +59,7 @@ export const start = (entry: URL = storeThreadMain): Effect.Effect<Thread, never
       const closing = gone !== undefined
       gone ??= new Gone({ message })
       const failure = Effect.fail(gone)
-      for (const resume of pending.values()) resume(failure)
-      pending.clear()
+      for (const resume of pending.takeAll()) resume(failure)
       if (!closing) Deferred.unsafeDone(died, Effect.fail(message))
     })
 
@@ -73,10 +68,9 @@ export const start = (entry: URL = storeThreadMain): Effect.Effect<Thread, never
       ask: (make) =>
         Effect.async<Reply, Gone>((resume) => {
           if (gone !== undefined) return resume(Effect.fail(gone))
-          const id = ++lastId
+          const id = pending.add(resume)
           worker.postMessage(make(id))
-          pending.set(id, resume)
-          return Effect.sync(() => pending.delete(id))
+          return Effect.sync(() => void pending.take(id))
         })
     }
   })

@@ -44,6 +44,7 @@ const imageEnv = (): Record<string, string> => {
 const flags = [
   "--max-semi-space-size=4",
   "--no-parallel-scavenge",
+  "--no-allocation-site-pretenuring",
   "/opt/dnsmesh-node/dist/main.js"
 ]
 
