@@ -75,6 +75,7 @@ export const make = <E extends Exchange>(
     const security = yield* SecurityLog
     const anyone = yield* limiters(settings, 1)
     const proven = yield* limiters(settings, provenFactor)
+    const unlimited = settings.rate <= 0 || settings.burst <= 0
     const exempt =
       settings.rateExempt.length === 0
         ? () => false
@@ -115,6 +116,17 @@ export const make = <E extends Exchange>(
       exchange.refuse()
     }
 
+    /** True when the client may ask once more. */
+    const charge = (exchange: E): boolean => {
+      const { address, transport } = exchange
+      const bucket = (kernel.proven ? proven : anyone)[transport]
+      const key = limiterKey(address)
+      const free = exempt(address)
+      const allowed = bucket.allow(key) || free
+      exchange.charged?.(free ? undefined : bucket.standing(key))
+      return allowed
+    }
+
     return (message, exchange) => {
       const { address, transport } = exchange
       countMessage(transport)
@@ -124,10 +136,7 @@ export const make = <E extends Exchange>(
         return exchange.done()
       }
       countRequest(transport, address, askedIn(verdict, kernel.reader.type))
-      const buckets = kernel.proven ? proven : anyone
-      const key = limiterKey(address)
-      const allowed = buckets[transport].allow(key) || exempt(address)
-      exchange.charged?.(exempt(address) ? undefined : buckets[transport].standing(key))
+      const allowed = unlimited || charge(exchange)
       if (allowed && isSlow(verdict, kernel.reader.type)) return handOver(message, exchange)
       if (allowed) answer(message, verdict, exchange)
       else limit(message, verdict, exchange)

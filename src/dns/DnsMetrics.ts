@@ -30,6 +30,22 @@ export type DropReason = (typeof drops)[number]
 
 type Count = (value: string, by?: number) => void
 
+/**
+ * Counts for so many series. An update of a metric costs as much as finding the answer: what comes
+ * with every message is counted here, and added when somebody reads.
+ */
+const unsettled = (series: number, settle: (at: number, count: number) => void): Float64Array => {
+  const counts = new Float64Array(series)
+  Metrics.beforeReading(() => {
+    for (const [at, count] of counts.entries()) {
+      if (count === 0) continue
+      counts[at] = 0
+      settle(at, count)
+    }
+  })
+  return counts
+}
+
 const families = new Map<string, Count>()
 
 /** Adds to one series of a family that counts, if there is such a series. */
@@ -42,14 +58,18 @@ const counters = <const L extends string>(
   label: string,
   values: ReadonlyArray<L>
 ): Count => {
-  const base = Metric.counter(name, { description, incremental: true })
-  const tagged = new Map<string, (by: number) => void>()
-  for (const value of values) {
-    const metric = Metric.tagged(base, label, value)
-    metric.register()
-    tagged.set(value, (by) => metric.unsafeUpdate(by, []))
+  const counter = Metric.counter(name, { description, incremental: true })
+  const series = values.map((value) => [MetricLabel.make(label, value)])
+  for (const labels of series) counter.unsafeValue(labels)
+  const counts = unsettled(series.length, (at, count) => {
+    const labels = series[at]
+    if (labels !== undefined) counter.unsafeUpdate(count, labels)
+  })
+  const places = new Map<string, number>(values.map((value, at) => [value, at]))
+  const update: Count = (value, by = 1) => {
+    const at = places.get(value)
+    if (at !== undefined) counts[at] = (counts[at] ?? 0) + by
   }
-  const update: Count = (value, by = 1) => tagged.get(value)?.(by)
   families.set(name, update)
   return update
 }
@@ -135,18 +155,13 @@ families.set("dmp_dns_requests_total", (value, by = 1) => {
   const labels = requestAt.get(value)
   if (labels !== undefined) requests.unsafeUpdate(by, labels)
 })
-const protoAt: Readonly<Record<Transport, number>> = { udp: 0, tcp: 1, tls: 2, https: 3 }
+/** Its place in `transports`, found by comparing: no text is looked up for a packet. */
+const protoAt = (transport: Transport): number =>
+  transport === "udp" ? 0 : transport === "tcp" ? 1 : transport === "tls" ? 2 : 3
 
-// An update of a metric costs as much as finding the answer: what comes with every message is
-// counted here, and added when somebody reads.
-const unsettled = new Float64Array(requestSeries.length)
-Metrics.beforeReading(() => {
-  for (const [at, count] of unsettled.entries()) {
-    const labels = requestSeries[at]
-    if (count === 0 || labels === undefined) continue
-    unsettled[at] = 0
-    requests.unsafeUpdate(count, labels)
-  }
+const requestCounts = unsettled(requestSeries.length, (at, count) => {
+  const labels = requestSeries[at]
+  if (labels !== undefined) requests.unsafeUpdate(count, labels)
 })
 
 /** `type` is the number asked for; none of a message that could not be read, `update` of an UPDATE. */
@@ -157,8 +172,8 @@ export const countRequest = (
 ): void => {
   const family = address.includes(":") ? 1 : 0
   const at = type === undefined ? otherAt : type === "update" ? updateAt : (typeAt[type] ?? otherAt)
-  const place = (protoAt[transport] * 2 + family) * types.length + at
-  unsettled[place] = (unsettled[place] ?? 0) + 1
+  const place = (protoAt(transport) * 2 + family) * types.length + at
+  requestCounts[place] = (requestCounts[place] ?? 0) + 1
 }
 
 interface Distribution {
@@ -195,7 +210,7 @@ export const observeLatency = distribution(
 const octets = [64, 128, 256, 512, 1024, 1232, 2048, 4096, 8192, 16_384, 65_535]
 const sizes = (name: string, what: string) => {
   const all = transports.map((proto) => distribution(name, what, octets, proto))
-  return (transport: Transport, length: number): void => all[protoAt[transport]]?.(length)
+  return (transport: Transport, length: number): void => all[protoAt(transport)]?.(length)
 }
 export const observeRequestSize = sizes(
   "dmp_dns_request_size_bytes",

@@ -29,6 +29,9 @@ import { SoaCache } from "./SoaCache.ts"
 const notAuthoritative = extendedErrorOption(extendedError.NOT_AUTHORITATIVE)
 const notSupported = extendedErrorOption(extendedError.NOT_SUPPORTED)
 
+/** Octets that the OPT record may get beside the options chosen for it: an error, and padding. */
+const optRoom = 512
+
 // RFC 8482 §4.2: what ANY gets where no TXT RRset stands for the name.
 const minimalAny = encodeRdata({ type: "HINFO", name: ".", data: { cpu: "RFC8482", os: "" } })
 
@@ -53,6 +56,7 @@ export class ResponderKernel {
   outcome: ReplyOutcome = "noerror"
   /** True when the last reply was cut short and says so. */
   truncated = false
+  #rcode = 0
   readonly settings: ReplySettings
   readonly #live: ZoneReader
   readonly #writer = new ReplyWriter()
@@ -212,16 +216,21 @@ export class ResponderKernel {
     const size = this.reader.questionEnd + fixed + values.size
     if (size > room && transport === "udp") return this.#truncation(query)
 
-    this.#begin(query, "noerror", flag.AA)
+    const additional = rrset?.additional ?? []
+    let wanted = size
+    for (const record of additional) wanted += record.length
+    // Nothing is written beyond, also where another thread makes the values longer meanwhile.
+    const most = Math.min(room, wanted)
+    this.#begin(query, "noerror", flag.AA, most + this.#edns.size + optRoom)
     // An RRset of an old database may be larger than any message: then the newest values that
     // fit are given.
-    if (size > room) values.writeNewest(room - fixed, rrset)
-    else values.write(room - fixed, rrset)
+    if (size > room) values.writeNewest(most - fixed, rrset)
+    else values.write(most - fixed, rrset)
     const writer = this.#writer
     if (rrset !== undefined) {
       for (const rdata of rrset.rdatas) writer.answer(rrset.type, ttl, rdata)
-      for (const record of rrset.additional ?? [])
-        if (writer.length + record.length <= room) writer.additional(record)
+      for (const record of additional)
+        if (writer.length + record.length <= most) writer.additional(record)
     }
     return this.#finish(noOptions)
   }
@@ -248,9 +257,10 @@ export class ResponderKernel {
     return this.#writer.finish()
   }
 
-  #begin(query: Buffer, outcome: ReplyOutcome, flags: number): void {
+  #begin(query: Buffer, outcome: ReplyOutcome, flags: number, room?: number): void {
     this.outcome = outcome
-    this.#writer.begin(query, this.reader.questionEnd, flags, rcodeOf[outcome])
+    this.#rcode = rcodeOf[outcome]
+    this.#writer.begin(query, this.reader.questionEnd, flags, this.#rcode, room)
   }
 
   #fit(query: Buffer, limit: number): Buffer {
@@ -260,7 +270,7 @@ export class ResponderKernel {
 
   /** `more` are options beside those every reply to this query gets. */
   #finish(more: Buffer): Buffer {
-    this.#edns.write(this.#writer, rcodeOf[this.outcome], more)
+    this.#edns.write(this.#writer, this.#rcode, more)
     return this.#writer.finish()
   }
 }

@@ -5,9 +5,12 @@
  */
 import type { Socket } from "node:net"
 import { Effect } from "effect"
-import { frame, TcpFrames } from "../wire/TcpFrames.ts"
+import { frame, frameLength, TcpFrames } from "../wire/TcpFrames.ts"
 import type { Exchange } from "./Exchange.ts"
 import type { PipelineShape } from "./Pipeline.ts"
+
+/** A message of so many octets is sent from where it lies; smaller ones are put together. */
+const large = 4096
 
 /** Octets a client may leave unread before we stop reading from it. */
 const maxUnread = 256 * 1024
@@ -120,11 +123,18 @@ export class TcpConnection implements Exchange {
   }
 
   #write(replies: ReadonlyArray<Buffer>): void {
-    if (this.#socket.destroyed || !this.#socket.writable) return
-    this.#socket.write(frame(replies))
-    if (this.#socket.writableLength > maxUnread) {
+    const socket = this.#socket
+    if (socket.destroyed || !socket.writable) return
+    const [only] = replies
+    if (replies.length === 1 && only !== undefined && only.length >= large) {
+      socket.cork()
+      socket.write(frameLength(only))
+      socket.write(only)
+      socket.uncork()
+    } else socket.write(frame(replies))
+    if (socket.writableLength > maxUnread) {
       this.#stalledSince ??= this.#now()
-      this.#socket.pause()
+      socket.pause()
     }
   }
 }

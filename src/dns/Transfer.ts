@@ -23,7 +23,7 @@ import * as UnixTime from "../runtime/UnixTime.ts"
 /** So many changes are sent as differences however small the zone is. */
 const leastCompared = 1000
 
-/** Live RRsets read between two chances for other work. */
+/** Names or changes read without a message to send before other work gets its turn. */
 const step = 64
 
 export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
@@ -86,15 +86,19 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
               for (const rrset of types.values())
                 for (const rdata of rrset.rdatas)
                   yield* send(messages.add(owner, rrset.type, rrset.ttl, rdata))
-            for (let read = 1; ; read++) {
+            let read = 0
+            for (;;) {
               const rrset = snapshot.next()
               if (rrset === undefined) break
-              if (zoneOf(byApex, rrset.key) === zone)
-                for (const value of rrset.values) {
-                  const full = messages.txt(rrset.key, value)
-                  if (full !== undefined) yield* send(full)
-                }
-              if (read % step === 0) yield* turn
+              const { key, values } = rrset
+              for (const value of zoneOf(byApex, key) === zone ? values : []) {
+                const full = messages.txt(key, value)
+                if (full === undefined) continue
+                yield* send(full)
+                yield* turn
+                read = 0
+              }
+              if (++read % step === 0) yield* turn
             }
             yield* send(messages.add(zone.apex, rrType.SOA, zone.soa.ttl, soa))
             yield* send(messages.take())
@@ -138,7 +142,7 @@ export class Transfer extends Context.Tag("dnsmesh/dns/Transfer")<
                     ? messages.txt(change.key, change.octets)
                     : undefined
                 if (full !== undefined) yield* send(full)
-                if (++read % step === 0) yield* turn
+                if (full !== undefined || ++read % step === 0) yield* turn
               }
             }
           yield* soa(serial)

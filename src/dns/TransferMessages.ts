@@ -9,7 +9,9 @@ import type { ServedZone } from "../zone/ServedZones.ts"
 
 /** A message is closed when it has grown past this; a single record may be larger. */
 const goodSize = 16 * 1024
+/** A signature fits in beside it. */
 const maxSize = 65_000
+const noOctets = Buffer.alloc(0)
 /** An OPT record without options. */
 const optOctets = 11
 
@@ -29,7 +31,8 @@ export class TransferMessages {
   readonly #zone: ServedZone
   readonly #ttl: number
   #ednsPayload: number | undefined
-  #bytes = Buffer.allocUnsafe(maxSize)
+  /** Given away with the message, and made anew for the next. */
+  #bytes = noOctets
   #length = 0
   #answers = 0
 
@@ -67,6 +70,7 @@ export class TransferMessages {
     const prefix = owner.slice(0, owner.length - this.#zone.apex.length)
     const size = prefix.length + 2 + 10 + rdataLength
     const full = this.#answers > 0 && this.#length + size > goodSize ? this.take() : undefined
+    this.#reserve(size + optOctets)
     const bytes = this.#bytes
     let at = this.#length + bytes.write(prefix, this.#length, "latin1")
     at = bytes.writeUInt16BE(0xc00c, at)
@@ -82,7 +86,7 @@ export class TransferMessages {
   take(): Buffer {
     this.#bytes.writeUInt16BE(this.#answers, 6)
     this.#addOpt()
-    const message = Buffer.from(this.#bytes.subarray(0, this.#length))
+    const message = this.#bytes.subarray(0, this.#length)
     this.#begin()
     return message
   }
@@ -99,7 +103,17 @@ export class TransferMessages {
     this.#ednsPayload = undefined
   }
 
+  /** Only a record that is larger than a message should be needs more than there is. */
+  #reserve(octets: number): void {
+    if (this.#length + octets <= this.#bytes.length) return
+    if (this.#length + octets > maxSize) throw new RangeError("a record is larger than a message")
+    const larger = Buffer.allocUnsafe(this.#length + octets)
+    this.#bytes.copy(larger, 0, 0, this.#length)
+    this.#bytes = larger
+  }
+
   #begin(): void {
+    this.#bytes = Buffer.allocUnsafe(goodSize + optOctets)
     this.#query.copy(this.#bytes, 0, 0, this.#questionEnd)
     this.#bytes.writeUInt16BE(flag.QR | flag.AA, 2)
     this.#bytes.writeUInt16BE(1, 4)

@@ -10,9 +10,34 @@ export interface BucketOptions {
   readonly maxKeys?: number
 }
 
-interface Bucket {
+class Bucket {
+  key: string
   tokens: number
-  at: bigint
+  /** Monotonic nanoseconds. */
+  at: number
+  /** Its neighbours by last use: a list costs less than to keep a map's entries in that order. */
+  older: Bucket = this
+  newer: Bucket = this
+
+  constructor(key: string, tokens: number, at: number) {
+    this.key = key
+    this.tokens = tokens
+    this.at = at
+  }
+
+  /** Takes it out of the list it is in and makes it the newest of the one that ends in `end`. */
+  use(end: Bucket): void {
+    this.leave()
+    this.older = end.older
+    this.newer = end
+    end.older.newer = this
+    end.older = this
+  }
+
+  leave(): void {
+    this.older.newer = this.newer
+    this.newer.older = this.older
+  }
 }
 
 /** What a key may still spend, to be told to whoever spends it. */
@@ -62,30 +87,42 @@ const over = (
   { rate, burst, maxKeys = 10_000 }: BucketOptions
 ): RateLimiter => {
   const buckets = new Map<string, Bucket>()
+  /** Behind the newest and before the oldest. */
+  const end = new Bucket("", 0, 0)
   let evicted = 0
   const quota = Math.floor(burst)
   const window = Math.max(1, Math.ceil(burst / rate - 1e-9))
 
-  const refilled = (bucket: Bucket, now: bigint): number =>
-    Math.min(burst, bucket.tokens + (Number(now - bucket.at) / 1e9) * rate)
+  const nanos = () => Number(clock.unsafeCurrentTimeNanos())
+
+  const refilled = (bucket: Bucket, now: number): number =>
+    Math.min(burst, bucket.tokens + ((now - bucket.at) / 1e9) * rate)
+
+  /** A full bucket for a key that has none: the oldest there is, when there are enough. */
+  const fill = (key: string, now: number): Bucket => {
+    let bucket = end.newer
+    if (buckets.size < maxKeys) bucket = new Bucket(key, burst, now)
+    else {
+      buckets.delete(bucket.key)
+      evicted++
+      bucket.key = key
+      bucket.tokens = burst
+      bucket.at = now
+    }
+    buckets.set(key, bucket)
+    return bucket
+  }
 
   return {
     allow: (key, cost = 1) => {
-      const now = clock.unsafeCurrentTimeNanos()
+      const now = nanos()
       let bucket = buckets.get(key)
-      if (bucket === undefined) {
-        if (buckets.size >= maxKeys) {
-          const oldest = buckets.keys().next()
-          if (!oldest.done) buckets.delete(oldest.value)
-          evicted++
-        }
-        bucket = { tokens: burst, at: now }
-      } else {
+      if (bucket === undefined) bucket = fill(key, now)
+      else {
         bucket.tokens = refilled(bucket, now)
         bucket.at = now
-        buckets.delete(key)
       }
-      buckets.set(key, bucket)
+      if (bucket.newer !== end) bucket.use(end)
       if (bucket.tokens < cost) return false
       bucket.tokens -= cost
       return true
@@ -93,17 +130,20 @@ const over = (
     retryAfter: (key, cost = 1) => {
       const bucket = buckets.get(key)
       if (bucket === undefined) return 1
-      const missing = Math.min(cost, burst) - refilled(bucket, clock.unsafeCurrentTimeNanos())
+      const missing = Math.min(cost, burst) - refilled(bucket, nanos())
       return Math.max(1, Math.ceil(missing / rate))
     },
     standing: (key) => {
       const bucket = buckets.get(key)
-      const tokens = bucket === undefined ? burst : refilled(bucket, clock.unsafeCurrentTimeNanos())
+      const tokens = bucket === undefined ? burst : refilled(bucket, nanos())
       const remaining = Math.floor(tokens)
       const reset = Math.max(1, Math.ceil((remaining + 1 - tokens) / rate))
       return { quota, window, remaining, reset }
     },
-    forget: (key) => void buckets.delete(key),
+    forget: (key) => {
+      buckets.get(key)?.leave()
+      buckets.delete(key)
+    },
     size: () => buckets.size,
     evicted: () => evicted
   }

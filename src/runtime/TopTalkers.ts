@@ -43,11 +43,30 @@ export interface TopTalkersShape {
 const capacity = 256
 const hour = 3600
 
-/** `address` cut to its /24 or /48; what is no address is `unknown`. */
+const dot = 0x2e
+const zero = 0x30
+const nine = 0x39
+
+/** Where the dot before the last of four numbers stands; 0 in what is no IPv4 address. */
+const lastDot = (address: string): number => {
+  let dots = 0
+  let last = 0
+  for (let at = 0; at < address.length; at++) {
+    const code = address.charCodeAt(at)
+    if (code === dot) {
+      dots++
+      last = at
+    } else if (code < zero || code > nine) return 0
+  }
+  return dots === 3 ? last : 0
+}
+
+/** `address`, canonical, cut to its /24 or /48; what is no address is `unknown`. */
 export const networkOf = (address: string): string => {
-  if (!/^[0-9a-f.:]+$/.test(address)) return "unknown"
+  const end = lastDot(address)
+  if (end > 0) return `${address.slice(0, end)}.0/24`
+  if (!/^(?=.*:)[0-9a-f.:]+$/.test(address)) return "unknown"
   const octets = octetsOf(address)
-  if (octets.length === 4) return `${octets[0]}.${octets[1]}.${octets[2]}.0/24`
   const group = (at: number) => (((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0)).toString(16)
   return `${group(0)}:${group(2)}:${group(4)}::/48`
 }

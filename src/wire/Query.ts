@@ -61,27 +61,27 @@ export class QueryReader {
     this.version = 0
     const length = message.length
     if (length < 12) return "drop"
-    const flags = message.readUInt16BE(2)
+    const flags = word(message, 2)
     if ((flags & flag.QR) !== 0) return "drop"
     const code = (flags >> 11) & 15
     if (code === opcode.UPDATE) return "update"
     if (code !== opcode.QUERY) return "notimp"
-    const questions = message.readUInt16BE(4)
+    const questions = word(message, 4)
     if (questions > 1) return "formerr" // RFC 9619
     let at = 12
     if (questions === 1) {
       at = this.#question(message)
       if (at < 0) return "formerr"
     }
-    const before = message.readUInt16BE(6) + message.readUInt16BE(8)
-    const all = before + message.readUInt16BE(10)
+    const before = word(message, 6) + word(message, 8)
+    const all = before + word(message, 10)
     let signed = false
     for (let i = 0; i < all; i++) {
       if (signed) return "formerr" // RFC 8945 §5.1: TSIG is the last record
       const fixed = skipName(message, at)
       if (fixed < 0 || fixed + 10 > length) return "formerr"
-      const type = message.readUInt16BE(fixed)
-      const end = fixed + 10 + message.readUInt16BE(fixed + 8)
+      const type = word(message, fixed)
+      const end = fixed + 10 + word(message, fixed + 8)
       if (end > length) return "formerr"
       if (type === rrType.OPT) {
         if (i < before || this.edns || fixed !== at + 1 || message[at] !== 0) return "formerr"
@@ -106,8 +106,8 @@ export class QueryReader {
   #question(message: Buffer): number {
     const at = this.name.read(message, 12)
     if (at < 0 || at + 5 > message.length) return -1
-    this.type = message.readUInt16BE(at + 1)
-    this.class = message.readUInt16BE(at + 3)
+    this.type = word(message, at + 1)
+    this.class = word(message, at + 3)
     this.questionEnd = at + 5
     return at + 5
   }
@@ -115,14 +115,14 @@ export class QueryReader {
   /** RFC 6891 §6.1.2, from the TYPE field on. */
   #opt(message: Buffer, fixed: number, end: number): void {
     this.edns = true
-    this.udpPayload = Math.max(512, message.readUInt16BE(fixed + 2))
-    this.version = message.readUInt8(fixed + 5)
-    this.dnssecOk = (message.readUInt8(fixed + 6) & 0x80) !== 0
+    this.udpPayload = Math.max(512, word(message, fixed + 2))
+    this.version = message[fixed + 5] ?? 0
+    this.dnssecOk = ((message[fixed + 6] ?? 0) & 0x80) !== 0
     let at = fixed + 10
     while (at < end) {
       if (at + 4 > end) break
-      const option = message.readUInt16BE(at)
-      const octets = message.readUInt16BE(at + 2)
+      const option = word(message, at)
+      const octets = word(message, at + 2)
       if (at + 4 + octets > end) break
       if (option === ednsOption.NSID) this.wantsNsid = true
       else if (option === ednsOption.TCP_KEEPALIVE) this.wantsKeepalive = true
@@ -141,6 +141,10 @@ export class QueryReader {
   }
 }
 
+/** `readUInt16BE` without its checks; nobody reads beyond the end of what he uses. */
+const word = (message: Buffer, at: number): number =>
+  ((message[at] ?? 0) << 8) | (message[at + 1] ?? 0)
+
 /** Where the name at `at` ends, or -1. Pointers must go backwards; where to is not followed. */
 const skipName = (message: Buffer, start: number): number => {
   let at = start
@@ -150,7 +154,7 @@ const skipName = (message: Buffer, start: number): number => {
     if (length === 0) return at + 1
     if (length >= 0xc0) {
       if (at + 2 > message.length) return -1
-      const target = message.readUInt16BE(at) & 0x3fff
+      const target = word(message, at) & 0x3fff
       return target >= 12 && target < start ? at + 2 : -1
     }
     if (length > 63) return -1

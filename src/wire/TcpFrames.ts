@@ -30,6 +30,10 @@ export class TcpFrames {
   }
 }
 
+/** What goes before `message`. */
+export const frameLength = (message: Buffer): Buffer =>
+  Buffer.from([message.length >> 8, message.length & 255])
+
 /** `messages` with their lengths, as one buffer to be written at once. */
 export const frame = (messages: ReadonlyArray<Buffer>): Buffer => {
   let size = 0

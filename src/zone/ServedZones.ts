@@ -217,9 +217,16 @@ export const zoneOf = (
   zones: ReadonlyMap<WireKey, ServedZone>,
   key: WireKey
 ): ServedZone | undefined => {
-  for (let at = key; at.length > 0; at = parentKey(at)) {
-    const zone = zones.get(at)
-    if (zone !== undefined) return zone
-  }
-  return undefined
+  let found: ServedZone | undefined
+  for (const zone of zones.values())
+    if (zone.apex.length > (found?.apex.length ?? 0) && liesIn(key, zone.apex)) found = zone
+  return found
+}
+
+/** Makes no strings: a transfer asks it of every name. */
+const liesIn = (key: WireKey, apex: WireKey): boolean => {
+  const end = key.length - apex.length
+  let at = 0
+  while (at < end) at += key.charCodeAt(at) + 1
+  return at === end && key.endsWith(apex)
 }

@@ -54,6 +54,10 @@ export class ZoneSnapshot {
       } else {
         this.#from = at + 1
         const rrset = this.#rrsetAt(at)
+        if (this.#kept.size === 0) {
+          if (rrset.values.length > 0) return rrset
+          continue
+        }
         const values = this.#kept.get(rrset.key) ?? rrset.values
         // What is at this place now has been read; where it goes from here is news.
         this.#kept.delete(rrset.key)

@@ -203,4 +203,16 @@ describe("Responder", () => {
     assert.strictEqual(rcodeOf(reply), 0)
     assert.deepInclude(reply.additionals?.[0], { extendedRcode: 1, ednsVersion: 0 })
   })
+
+  it("leaves every answer as it was while others are made, whatever size they have", () => {
+    const names = ["one", "short", "long", "empty", "many", "huge", "none"]
+    const given = Array.from({ length: 500 }, (_, i) => {
+      const name = `${names[i % names.length]}.mesh.test`
+      const type = i % 3 === 0 ? ("ANY" as const) : ("TXT" as const)
+      const transport = i % 2 === 0 ? "udp" : "tcp"
+      const { octets } = ask({ ...question(name, type), ...edns(512 + i) }, transport)
+      return { octets, copy: Buffer.from(octets) }
+    })
+    for (const { copy, octets } of given) assert.isTrue(octets.equals(copy))
+  })
 })

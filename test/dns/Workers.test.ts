@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from "node:dgram"
 import { assert, describe, it } from "@effect/vitest"
 import { decode, encode } from "dns-packet"
-import { Context, Effect, Layer, Metric, MetricState } from "effect"
+import { Context, Effect, Layer, MetricState } from "effect"
 import { DnsListeners } from "../../src/dns/DnsServer.ts"
 import * as DnsTally from "../../src/dns/DnsTally.ts"
 import * as DnsServer from "../../src/dns/DnsServer.ts"
@@ -11,6 +11,7 @@ import { Responder } from "../../src/dns/Responder.ts"
 import { SlowPath } from "../../src/dns/SlowPath.ts"
 import { dnsThreadMain } from "../../src/dns/WorkerThread.ts"
 import { Workers } from "../../src/dns/Workers.ts"
+import * as Metrics from "../../src/runtime/Metrics.ts"
 import { Readiness } from "../../src/runtime/Readiness.ts"
 import { unsafeMake } from "../../src/wire/Name.ts"
 import { ChangeFeed } from "../../src/zone/ChangeFeed.ts"
@@ -135,7 +136,7 @@ const total = (threads: Node["threads"]) =>
 
 const counted = (family: string, value: string) =>
   Effect.sync(() => {
-    for (const { metricKey, metricState } of Metric.unsafeSnapshot())
+    for (const { metricKey, metricState } of Metrics.snapshot())
       if (
         metricKey.name === family &&
         metricKey.tags[0]?.value === value &&

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, TestClock } from "effect"
+import { Clock, Effect, FastCheck, TestClock } from "effect"
 import * as RateLimiter from "../../src/runtime/RateLimiter.ts"
 
 describe("RateLimiter", () => {
@@ -45,4 +45,48 @@ describe("RateLimiter", () => {
       assert.isUndefined(limiter.standing("a"))
     })
   )
+
+  it("forgets whoever asked longest ago when there are too many, and nobody else", () => {
+    const steps = FastCheck.array(
+      FastCheck.tuple(
+        FastCheck.constantFrom("a", "b", "c", "d", "e", "f", "g"),
+        FastCheck.constantFrom("allow", "allow", "allow", "forget"),
+        FastCheck.nat(3)
+      ),
+      { maxLength: 200 }
+    )
+    FastCheck.assert(
+      FastCheck.property(steps, FastCheck.integer({ min: 1, max: 5 }), (steps, maxKeys) => {
+        let nanos = 0n
+        const clock = { ...Clock.make(), unsafeCurrentTimeNanos: () => nanos }
+        const limiter = RateLimiter.make({ rate: 1, burst: 3, maxKeys }).pipe(
+          Effect.withClock(clock),
+          Effect.runSync
+        )
+        // The entries of a map in order of last use.
+        const model = new Map<string, { tokens: number; at: bigint }>()
+        let evicted = 0
+        for (const [key, step, seconds] of steps) {
+          nanos += BigInt(seconds) * 1_000_000_000n
+          if (step === "forget") {
+            limiter.forget(key)
+            model.delete(key)
+          } else {
+            const held = model.get(key) ?? { tokens: 3, at: nanos }
+            const [oldest] = model.keys()
+            if (!model.delete(key) && model.size >= maxKeys && oldest !== undefined) {
+              model.delete(oldest)
+              evicted++
+            }
+            const tokens = Math.min(3, held.tokens + Number(nanos - held.at) / 1e9)
+            const allowed = tokens >= 1
+            model.set(key, { tokens: allowed ? tokens - 1 : tokens, at: nanos })
+            assert.strictEqual(limiter.allow(key), allowed)
+          }
+          assert.strictEqual(limiter.size(), model.size)
+          assert.strictEqual(limiter.evicted(), evicted)
+        }
+      })
+    )
+  })
 })
