@@ -30,15 +30,34 @@ const commitRequests = Metric.histogram(
   "Write requests that shared one commit"
 )
 
-interface Waiting {
+type Resume = (exit: Exit.Exit<Applied, PublishError>) => void
+
+/** A request on its way, whose writer is told once. */
+class Waiting {
   readonly request: WriteRequest
-  readonly resume: (exit: Exit.Exit<Applied, PublishError>) => void
+  #resume: Resume | undefined
+
+  constructor(request: WriteRequest, resume: Resume) {
+    this.request = request
+    this.#resume = resume
+  }
+
+  tell(exit: Exit.Exit<Applied, PublishError>): void {
+    const resume = this.#resume
+    this.#resume = undefined
+    resume?.(exit)
+  }
 }
 
 export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
   Publisher,
   {
-    /** Applies all changes of one request, or none. When it succeeds they are durable and answered. */
+    /**
+     * Applies all changes of one request, or none; `resume`, which must not throw, is told once,
+     * later. When it succeeds they are durable and answered.
+     */
+    readonly submit: (request: WriteRequest, resume: Resume) => void
+    /** `submit`, and waits. */
     readonly apply: (request: WriteRequest) => Effect.Effect<Applied, PublishError>
     /** As `apply` of each, one after the other, with one commit for as many as a group takes. */
     readonly applyEach: (
@@ -76,27 +95,25 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
       let onIdle: (() => void) | undefined
       let open = true
 
+      const submit = (request: WriteRequest, resume: Resume): void => {
+        if (!open) return resume(closed)
+        waiting.push(new Waiting(request, resume))
+        if (!busy) gather()
+      }
+
       const apply = (request: WriteRequest): Effect.Effect<Applied, PublishError> =>
-        Effect.async((resume) => {
-          if (!open) return resume(closed)
-          waiting.push({ request, resume })
-          if (!busy) gather()
-        })
+        Effect.async((resume) => submit(request, resume))
 
       const applyEach = (requests: ReadonlyArray<WriteRequest>) =>
         Effect.async<ReadonlyArray<Exit.Exit<Applied, PublishError>>>((resume) => {
           const exits: Array<Exit.Exit<Applied, PublishError>> = requests.map(() => closed)
           let due = requests.length
-          if (!open || due === 0) return resume(Effect.succeed(exits))
+          if (due === 0) return resume(Effect.succeed(exits))
           for (const [at, request] of requests.entries())
-            waiting.push({
-              request,
-              resume: (exit) => {
-                exits[at] = exit
-                if (--due === 0) resume(Effect.succeed(exits))
-              }
+            submit(request, (exit) => {
+              exits[at] = exit
+              if (--due === 0) resume(Effect.succeed(exits))
             })
-          if (!busy) gather()
         })
 
       // A macrotask: every socket that is readable delivers its request before the group closes.
@@ -123,7 +140,7 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
         const admitted: Array<Admitted> = []
         for (const entry of group) {
           const decision = draft.decide(entry.request, { limits, policy })
-          if (decision._tag === "Left") entry.resume(Exit.fail(decision.left))
+          if (decision._tag === "Left") entry.tell(Exit.fail(decision.left))
           else {
             rows.push(...decision.right.rows)
             admitted.push({ entry, applied: decision.right.applied })
@@ -147,7 +164,7 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
             admitted.map(
               ({ applied, entry }) =>
                 () =>
-                  entry.resume(Exit.as(committed, applied))
+                  entry.tell(Exit.as(committed, applied))
             )
           )
         if (rows.length === 0) return Effect.sync(() => answer(Exit.void))
@@ -172,7 +189,7 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
         return Effect.catchAllCause(
           Effect.suspend(() => commit(group)),
           (cause) => {
-            for (const entry of group) entry.resume(Exit.failCause(cause))
+            for (const entry of group) entry.tell(Exit.failCause(cause))
             return Effect.logError("a group of writes met a defect", cause)
           }
         )
@@ -195,7 +212,7 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
           onIdle = () => resume(Effect.void)
         })
       )
-      return Publisher.of({ apply, applyEach })
+      return Publisher.of({ submit, apply, applyEach })
     })
   )
 }
