@@ -2,14 +2,18 @@
  * A worker thread that answers numbered requests. Invariant: each request resumes its asker
  * once, with the reply or, once the thread is gone, with `Gone`.
  */
-import { Data, Deferred, Effect, type Scope } from "effect"
+import { Data, Deferred, Effect, Exit, type Scope } from "effect"
 import { Worker } from "node:worker_threads"
 import type { Asked, Reply, Request } from "./StoreProtocol.ts"
 
 /** The thread was not there to answer. */
 export class Gone extends Data.TaggedError("Gone")<{ readonly message: string }> {}
 
+type Answered = (reply: Exit.Exit<Reply, Gone>) => void
+
 export interface Thread {
+  /** Asks; `answered`, which must not throw, is told the reply once, later unless the thread is gone. */
+  readonly tell: (make: (id: number) => Asked, answered: Answered) => void
   /** Asks and waits. An interrupted asker only stops waiting: the thread still does it. */
   readonly ask: (make: (id: number) => Asked) => Effect.Effect<Reply, Gone>
   /** Never succeeds; fails with what is known when the thread ends by itself. */
@@ -32,7 +36,7 @@ const stopBudget = 10_000
 export const start = (entry: URL = storeThreadMain): Effect.Effect<Thread, never, Scope.Scope> =>
   Effect.gen(function* () {
     const died = yield* Deferred.make<never, string>()
-    const pending = new Map<number, (exit: Effect.Effect<Reply, Gone>) => void>()
+    const pending = new Map<number, Answered>()
     let gone: Gone | undefined
     let lastId = 0
     let message = "the store thread ended"
@@ -54,7 +58,7 @@ export const start = (entry: URL = storeThreadMain): Effect.Effect<Thread, never
     worker.on("message", (reply: Reply) => {
       const resume = pending.get(reply.id)
       pending.delete(reply.id)
-      resume?.(Effect.succeed(reply))
+      resume?.(Exit.succeed(reply))
     })
     worker.on("error", (error) => {
       message = `the store thread died: ${error instanceof Error ? error.message : String(error)}`
@@ -62,21 +66,28 @@ export const start = (entry: URL = storeThreadMain): Effect.Effect<Thread, never
     worker.on("exit", () => {
       const closing = gone !== undefined
       gone ??= new Gone({ message })
-      const failure = Effect.fail(gone)
+      const failure = Exit.fail(gone)
       for (const resume of pending.values()) resume(failure)
       pending.clear()
       if (!closing) Deferred.unsafeDone(died, Effect.fail(message))
     })
 
+    /** Yields under which number it waits, if it has to. */
+    const send = (make: (id: number) => Asked, answered: Answered): number | undefined => {
+      if (gone !== undefined) return void answered(Exit.fail(gone))
+      const id = ++lastId
+      worker.postMessage(make(id))
+      pending.set(id, answered)
+      return id
+    }
+
     return {
       died: Deferred.await(died),
+      tell: (make, answered) => void send(make, answered),
       ask: (make) =>
         Effect.async<Reply, Gone>((resume) => {
-          if (gone !== undefined) return resume(Effect.fail(gone))
-          const id = ++lastId
-          worker.postMessage(make(id))
-          pending.set(id, resume)
-          return Effect.sync(() => pending.delete(id))
+          const id = send(make, resume)
+          return id === undefined ? undefined : Effect.sync(() => pending.delete(id))
         })
     }
   })
