@@ -3,7 +3,7 @@
  * signed, and the whole reply when the signature does not hold. Invariant: once a request is
  * verified every reply to it is signed, whatever its rcode.
  */
-import { Context, Effect, Either, Layer } from "effect"
+import { Clock, Context, Effect, Either, Layer } from "effect"
 import { type IndexedKey, TsigKeys } from "../auth/TsigKeys.ts"
 import { rcode } from "../wire/Codes.ts"
 import type { Message } from "../wire/Message.ts"
@@ -15,18 +15,37 @@ import { bare, outcomeOf, refusal } from "./TsigRefusal.ts"
 import * as UnixTime from "../runtime/UnixTime.ts"
 
 /** Who signed a request, and how to answer. */
-export interface Verified {
-  readonly _tag: "Verified"
+export class Verified {
+  readonly _tag = "Verified"
   readonly key: IndexedKey
   /** Of the request; with `timeSigned` (Unix seconds) it tells repeated requests. */
   readonly mac: Buffer
   readonly timeSigned: number
+  readonly #clock: Clock.Clock
+
+  constructor(key: IndexedKey, { mac, timeSigned }: TsigRecord, clock: Clock.Clock) {
+    this.key = key
+    this.mac = mac
+    this.timeSigned = timeSigned
+    this.#clock = clock
+  }
+
   /** Octets `seal` adds to a reply. */
-  readonly overhead: number
+  get overhead(): number {
+    return overhead(this.key.wire)
+  }
+
   /** Signs a reply; a request has one, or several by `sequence`. */
-  readonly seal: (reply: Buffer) => Buffer
+  seal(reply: Buffer): Buffer {
+    const timeSigned = UnixTime.unsafeNow(this.#clock)
+    return sign(reply, this.key.wire, { timeSigned, priorMac: this.mac }).bytes
+  }
+
   /** Signs the messages of one reply in their order, as zone transfers need it. */
-  readonly sequence: () => (reply: Buffer) => Buffer
+  sequence(): (reply: Buffer) => Buffer {
+    const next = sequence(this.key.wire, this.mac)
+    return (message) => next(message, UnixTime.unsafeNow(this.#clock))
+  }
 }
 
 /** What a request's TSIG record, if any, amounts to. */
@@ -43,7 +62,10 @@ interface Attempt {
 
 export class SignedExchange extends Context.Tag("dnsmesh/dns/SignedExchange")<
   SignedExchange,
-  { readonly open: (request: Message) => Effect.Effect<Authentication> }
+  {
+    /** At once, unless the key has to be looked for in the store or a refusal is logged. */
+    readonly open: (request: Message) => Authentication | Effect.Effect<Authentication>
+  }
 >() {
   static readonly layer = Layer.effect(
     SignedExchange,
@@ -53,52 +75,37 @@ export class SignedExchange extends Context.Tag("dnsmesh/dns/SignedExchange")<
       const clock = yield* Effect.clock
       const now = () => UnixTime.unsafeNow(clock)
 
-      const verified = (key: IndexedKey, tsig: TsigRecord): Verified => ({
-        _tag: "Verified",
-        key,
-        mac: tsig.mac,
-        timeSigned: tsig.timeSigned,
-        overhead: overhead(key.wire),
-        seal: (message) => sign(message, key.wire, { timeSigned: now(), priorMac: tsig.mac }).bytes,
-        sequence: () => {
-          const next = sequence(key.wire, tsig.mac)
-          return (message) => next(message, now())
-        }
-      })
-
       const settle = (request: Message, tsig: TsigRecord, { key, outcome }: Attempt) => {
         if (outcome._tag === "Verified")
           return key === undefined
             ? Effect.dieMessage("verified without a key")
-            : Effect.succeed(verified(key, tsig))
+            : new Verified(key, tsig, clock)
         return Effect.as(
           Effect.logDebug("TSIG not accepted", { reason: outcome._tag }),
           rejected(refusal(request, tsig, outcome, { now: now(), udpPayload }), outcomeOf(outcome))
         )
       }
 
-      const open = (request: Message): Effect.Effect<Authentication> =>
-        Effect.suspend(() => {
-          const found = findTsig(request)
-          if (Either.isLeft(found))
-            return Effect.succeed(
-              rejected(bare(request, rcode.FORMERR, false, udpPayload), "formerr")
-            )
-          const tsig = found.right
-          if (tsig === undefined) return Effect.succeed(unsigned)
-          const attempt = (): Attempt => {
-            const at = now()
-            const key = keys.find(tsig.keyName, at)
-            return { key, outcome: verify(request, tsig, key?.wire, { now: at }) }
-          }
-          const first = attempt()
-          if (first.outcome._tag !== "BadKey" && first.outcome._tag !== "BadSig")
-            return settle(request, tsig, first)
-          // The key may have been made, or given a new secret, a moment ago.
-          return Effect.flatMap(keys.rereadIfDue(tsig.keyName), () =>
-            settle(request, tsig, attempt())
-          )
+      const open = (request: Message): Authentication | Effect.Effect<Authentication> => {
+        const found = findTsig(request)
+        if (Either.isLeft(found))
+          return rejected(bare(request, rcode.FORMERR, false, udpPayload), "formerr")
+        const tsig = found.right
+        if (tsig === undefined) return unsigned
+        const attempt = (): Attempt => {
+          const at = now()
+          const key = keys.find(tsig.keyName, at)
+          return { key, outcome: verify(request, tsig, key?.wire, { now: at }) }
+        }
+        const first = attempt()
+        if (first.outcome._tag !== "BadKey" && first.outcome._tag !== "BadSig")
+          return settle(request, tsig, first)
+        // The key may have been made, or given a new secret, a moment ago.
+        return Effect.flatMap(keys.rereadIfDue(tsig.keyName), () => {
+          const settled = settle(request, tsig, attempt())
+          return Effect.isEffect(settled) ? settled : Effect.succeed(settled)
         })
+      }
       return { open }
     })
   )

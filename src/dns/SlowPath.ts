@@ -1,9 +1,9 @@
 /**
- * Messages that cannot be answered from memory at once: UPDATE, anything signed, zone
- * transfers. They run as fibers, bounded in number by the pipeline.
+ * Messages that cannot be answered from memory at once: anything signed and zone transfers, each
+ * a fiber, and UPDATE, which is plain code that calls back. The pipeline bounds their number.
  */
 import { Context, Effect, Either, Layer, Option } from "effect"
-import { opcode, rcode, type as rrType } from "../wire/Codes.ts"
+import { rcode, type as rrType } from "../wire/Codes.ts"
 import * as Message from "../wire/Message.ts"
 import { reply } from "../wire/Reply.ts"
 import type { Exchange } from "./Exchange.ts"
@@ -11,12 +11,18 @@ import { Responder } from "./Responder.ts"
 import { SignedExchange } from "./SignedExchange.ts"
 import { Transfer } from "./Transfer.ts"
 import type { Signer } from "./TransferAdmission.ts"
-import { type Source, UpdateHandler } from "./UpdateHandler.ts"
+import { type Source, UpdateHandler, type UpdateReply } from "./UpdateHandler.ts"
 
 export class SlowPath extends Context.Tag("dnsmesh/dns/SlowPath")<
   SlowPath,
   {
-    /** Sends its replies itself; yields the outcome for `dmp_dns_queries_total`. */
+    /** Of an UPDATE; `conclude` is called once. */
+    readonly update: (
+      message: Buffer,
+      exchange: Exchange,
+      conclude: (done: UpdateReply) => void
+    ) => void
+    /** Of anything else; sends its replies itself, yields the outcome for `dmp_dns_queries_total`. */
     readonly handle: (message: Buffer, exchange: Exchange) => Effect.Effect<string>
   }
 >() {
@@ -27,12 +33,6 @@ export class SlowPath extends Context.Tag("dnsmesh/dns/SlowPath")<
       const signed = yield* SignedExchange
       const transfer = yield* Transfer
       const updates = yield* UpdateHandler
-
-      const update = (message: Buffer, exchange: Exchange) =>
-        Effect.map(updates.handle(message, sourceOf(exchange)), (done) => {
-          if (done.reply !== undefined) exchange.send(done.reply)
-          return done.outcome
-        })
 
       const answerSigned = (query: Message.Message, exchange: Exchange, signer: Signer) => {
         const verdict = kernel.read(query.bytes, exchange.address)
@@ -50,7 +50,8 @@ export class SlowPath extends Context.Tag("dnsmesh/dns/SlowPath")<
           exchange.send(secondary.value.left.reply)
           return secondary.value.left.outcome
         }
-        const who = yield* signed.open(query)
+        const opened = signed.open(query)
+        const who = Effect.isEffect(opened) ? yield* opened : opened
         if (who._tag === "Rejected") {
           exchange.send(who.reply)
           return who.outcome
@@ -59,23 +60,24 @@ export class SlowPath extends Context.Tag("dnsmesh/dns/SlowPath")<
         return answerSigned(query, exchange, who._tag === "Verified" ? who : plain)
       })
 
-      const handle = (message: Buffer, exchange: Exchange): Effect.Effect<string> => {
-        if (Message.readHeader(message)?.opcode === opcode.UPDATE) return update(message, exchange)
-        return Either.match(Message.parse(message), {
-          onLeft: () =>
-            Effect.sync(() => {
-              exchange.send(reply(message, { rcode: rcode.FORMERR }))
-              return "formerr"
-            }),
-          onRight: (query) => {
-            const type = query.questions[0]?.type
-            return type === rrType.AXFR || type === rrType.IXFR
-              ? transfer.handle(query, exchange)
-              : signedQuery(query, exchange)
-          }
-        })
-      }
-      return SlowPath.of({ handle })
+      return SlowPath.of({
+        update: (message, exchange, conclude) =>
+          updates.handle(message, sourceOf(exchange), conclude),
+        handle: (message, exchange) =>
+          Either.match(Message.parse(message), {
+            onLeft: () =>
+              Effect.sync(() => {
+                exchange.send(reply(message, { rcode: rcode.FORMERR }))
+                return "formerr"
+              }),
+            onRight: (query) => {
+              const type = query.questions[0]?.type
+              return type === rrType.AXFR || type === rrType.IXFR
+                ? transfer.handle(query, exchange)
+                : signedQuery(query, exchange)
+            }
+          })
+      })
     })
   )
 }

@@ -13,7 +13,16 @@ export interface Ending {
   readonly outcome?: string
 }
 
-export const end = (code: RcodeName): Ending => ({ rcode: code })
+const endings = new Map<RcodeName, Ending>()
+
+/** One object for each rcode: the replay guard keeps a hundred thousand of them. */
+export const end = (code: RcodeName): Ending => {
+  const known = endings.get(code)
+  if (known !== undefined) return known
+  const ending: Ending = { rcode: code }
+  endings.set(code, ending)
+  return ending
+}
 
 export const failed: Ending = { rcode: "SERVFAIL", passing: true }
 

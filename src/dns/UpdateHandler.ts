@@ -1,29 +1,26 @@
 /**
- * DNS UPDATE from message to reply (RFC 2136 §3): authenticate, check the zone, prescan,
- * authorise all changes, then publish them together. Invariant: nothing is changed unless
- * everything is, and a verified request gets a signed reply.
+ * DNS UPDATE from message to reply (RFC 2136 §3): authenticate, judge, publish all changes
+ * together, answer. Invariant: nothing is changed unless everything is, and a verified request
+ * gets a signed reply. Plain code that calls back: a fiber for each message was half of what one
+ * left behind for the garbage collector (bench/update.ts).
  */
-import { Context, Effect, Either, Layer, Option } from "effect"
-import { ClaimAuth } from "../auth/ClaimAuth.ts"
+import { Cause, Context, Effect, Either, Exit, FiberSet, Layer } from "effect"
 import * as ReplayGuard from "../auth/ReplayGuard.ts"
-import { type IndexedKey, TsigKeys } from "../auth/TsigKeys.ts"
 import { UpdateConfig } from "../auth/UpdateConfig.ts"
+import { contained } from "../runtime/Contained.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
 import * as Spans from "../runtime/Spans.ts"
-import * as UnixTime from "../runtime/UnixTime.ts"
 import { flag, rcode } from "../wire/Codes.ts"
 import { findOpt, type Message, parse, readHeader } from "../wire/Message.ts"
 import { reply } from "../wire/Reply.ts"
-import { prescan, zoneOf } from "../wire/Update.ts"
 import { Publisher } from "../zone/Publisher.ts"
-import { ServedZones } from "../zone/ServedZones.ts"
-import type { WriteRequest } from "../zone/WriteRequest.ts"
+import type { Applied, PublishError } from "../zone/WriteRequest.ts"
 import { DnsConfig } from "./DnsConfig.ts"
 import { type Authentication, SignedExchange, type Verified } from "./SignedExchange.ts"
 import * as UpdateAudit from "./UpdateAudit.ts"
-import { authorise, type Source } from "./UpdateAuthority.ts"
+import type { Source } from "./UpdateAuthority.ts"
 import { end, type Ending, endingOf, failed, throttled } from "./UpdateEnding.ts"
-import { settle, wanted, type WantedChange } from "./UpdateFacts.ts"
+import { type Asked, make as makeJudge } from "./UpdateJudge.ts"
 
 export type { Source } from "./UpdateAuthority.ts"
 
@@ -38,101 +35,80 @@ const silence: UpdateReply = { reply: undefined, outcome: "malformed" }
 
 const lasts = (ending: Ending): boolean => ending.passing !== true
 
-/** What somebody who may speak to the zone asks of it. */
-interface Asked {
-  readonly changes: ReadonlyArray<WantedChange>
-  /** The key that signed; none for an unsigned UPDATE. */
-  readonly key: IndexedKey | undefined
-  /** What the publisher is given, or how it ends without. */
-  readonly request: WriteRequest | Ending
-}
-
 export class UpdateHandler extends Context.Tag("dnsmesh/dns/UpdateHandler")<
   UpdateHandler,
-  { readonly handle: (message: Buffer, from: Source) => Effect.Effect<UpdateReply> }
+  {
+    /**
+     * Calls `conclude`, which must not throw, once, at once or later. Throws what goes wrong
+     * before it is known who asks.
+     */
+    readonly handle: (message: Buffer, from: Source, conclude: (done: UpdateReply) => void) => void
+  }
 >() {
-  static readonly layer = Layer.effect(
+  static readonly layer = Layer.scoped(
     UpdateHandler,
     Effect.gen(function* () {
       const exchanges = yield* SignedExchange
-      const keys = yield* TsigKeys
-      const claims = yield* ClaimAuth
       const publisher = yield* Publisher
       const config = yield* UpdateConfig
       const { udpPayload } = yield* DnsConfig
-      const zones = new Map((yield* ServedZones).map((zone) => [String(zone.name), zone]))
+      const judge = yield* makeJudge
       const perKey = yield* RateLimiter.make({ rate: config.keyRate, burst: config.keyBurst })
       const replays = yield* ReplayGuard.make<Ending>()
       const trail = yield* UpdateAudit.make
-      const spanned = yield* Spans.named("UpdateHandler.run")
-      const clock = yield* Effect.clock
-      const now = () => UnixTime.unsafeNow(clock)
+      const fork = yield* FiberSet.makeRuntime<never, void, never>()
+      const spanned = yield* Spans.around("UpdateHandler.run", fork)
 
-      /** How an UPDATE ends before the zone is asked, or what it asks of the zone. */
-      const judge = (
+      const note = (defect: unknown): void =>
+        void fork(Effect.logError("an UPDATE met a defect", defect))
+      /** A defect is answered too, signed if the request was. */
+      const broken = (defect: unknown): Ending => {
+        note(defect)
+        return failed
+      }
+
+      const published = (exit: Exit.Exit<Applied, PublishError>): Ending =>
+        Exit.isSuccess(exit)
+          ? end("NOERROR")
+          : Either.match(Cause.failureOrCause(exit.cause), {
+              onLeft: endingOf,
+              onRight: broken
+            })
+
+      /** What is asked of the zone, or how it ends without. */
+      const ask = (
         message: Message,
         signer: Verified | undefined,
         from: Source
       ): Ending | Asked => {
-        const opt = findOpt(message)
-        if (Either.isLeft(opt)) return end("FORMERR")
-        if (opt.right !== undefined && ((opt.right.ttl >>> 16) & 0xff) > 0) return end("BADVERS")
-        const zoneName = zoneOf(message)
-        if (Either.isLeft(zoneName)) return end(zoneName.left.rcode)
-        const zone = zones.get(zoneName.right)
-        if (zone === undefined) return end("NOTAUTH")
-        const update = prescan(message)
-        if (Either.isLeft(update)) return end(update.left.rcode)
-
-        const changes = Option.all(update.right.changes.map(wanted))
-        if (Option.isNone(changes)) return end("REFUSED")
-        // Asked again, not taken from the exchange: the key may have been revoked meanwhile.
-        const key = signer && keys.find(signer.key.wire.name, now())
-        if (signer !== undefined && key === undefined) return end("REFUSED")
-        const asked = { key, changes: changes.value }
-        const authorised = authorise({ ...asked, zone: zone.name, from }, claims)
-        if ("rcode" in authorised) return { ...asked, request: authorised }
-        const prerequisites = settle(update.right.prerequisites, zone)
-        if (typeof prerequisites === "string") return { ...asked, request: end(prerequisites) }
-        return {
-          ...asked,
-          request: {
-            grant: authorised.grant,
-            changes: authorised.changes.flatMap(({ change }) => Option.toArray(change)),
-            prerequisites
-          }
+        if (!config.updateEnabled) return end("REFUSED")
+        if (signer !== undefined && !perKey.allow(signer.key.wire.name)) {
+          trail(signer.key, [], throttled, from.address)
+          return throttled
         }
+        return judge(message, signer, from)
       }
 
-      const apply = (request: Asked["request"]): Effect.Effect<Ending> =>
-        "rcode" in request
-          ? Effect.succeed(request)
-          : Effect.match(publisher.apply(request), {
-              onSuccess: () => end("NOERROR"),
-              onFailure: endingOf
-            })
-
-      const run = (message: Message, signer: Verified | undefined, from: Source) =>
-        Effect.suspend(() => {
-          if (!config.updateEnabled) return Effect.succeed(end("REFUSED"))
-          if (signer !== undefined && !perKey.allow(signer.key.wire.name)) {
-            trail(signer.key, [], throttled, from.address)
-            return Effect.succeed(throttled)
-          }
-          const judged = judge(message, signer, from)
-          if ("rcode" in judged) return Effect.succeed(judged)
-          const { changes, key, request } = judged
-          return Effect.map(apply(request), (ending) => {
-            if (key !== undefined) trail(key, changes, ending, from.address)
-            return ending
-          })
-        }).pipe(spanned)
-
-      /** A defect is answered too, signed if the request was. */
-      const settled = (message: Message, signer: Verified | undefined, from: Source) =>
-        Effect.catchAllDefect(run(message, signer, from), (defect) =>
-          Effect.as(Effect.logError("an UPDATE met a defect", defect), failed)
-        )
+      const run = (
+        message: Message,
+        signer: Verified | undefined,
+        from: Source,
+        settle: (ending: Ending) => void
+      ): void => {
+        const asked = contained(() => ask(message, signer, from), broken)
+        if ("rcode" in asked) return settle(asked)
+        const { changes, key, request } = asked
+        const settled = (decide: () => Ending): void =>
+          settle(
+            contained(() => {
+              const ending = decide()
+              if (key !== undefined) trail(key, changes, ending, from.address)
+              return ending
+            }, broken)
+          )
+        if ("rcode" in request) settled(() => request)
+        else publisher.submit(request, (exit) => settled(() => published(exit)))
+      }
 
       const answer = (message: Message, ending: Ending, signer: Verified | undefined): Buffer => {
         const opt = Either.getOrElse(findOpt(message), () => undefined)
@@ -150,34 +126,57 @@ export class UpdateHandler extends Context.Tag("dnsmesh/dns/UpdateHandler")<
         return signer === undefined ? sent : signer.seal(sent)
       }
 
-      const concluded = (message: Message, ending: Ending, signer: Verified | undefined) => ({
-        reply: answer(message, ending, signer),
-        outcome: ending.outcome ?? ending.rcode.toLowerCase()
-      })
-
-      const carryOut = (message: Message, exchange: Authentication, from: Source) => {
-        if (exchange._tag === "Rejected") return Effect.succeed(exchange)
+      const carryOut = (
+        message: Message,
+        exchange: Authentication,
+        from: Source,
+        conclude: (done: UpdateReply) => void
+      ): void => {
+        if (exchange._tag === "Rejected") return conclude(exchange)
         const signer = exchange._tag === "Verified" ? exchange : undefined
-        const done = settled(message, signer, from)
-        return signer === undefined
-          ? Effect.map(done, (ending) => concluded(message, ending, signer))
-          : Effect.map(replays.guard(signer, done, lasts), ({ outcome }) =>
-              concluded(message, outcome, signer)
+        const answered = (ending: Ending): void =>
+          conclude(
+            contained(
+              () => ({
+                reply: answer(message, ending, signer),
+                outcome: ending.outcome ?? ending.rcode.toLowerCase()
+              }),
+              (defect) => unanswerable(message.bytes, defect)
             )
+          )
+        const once = (settle: (ending: Ending) => void): void =>
+          spanned((done) => run(message, signer, from, done), settle)
+        if (signer === undefined) once(answered)
+        else replays.guard(signer, once, lasts, answered)
       }
 
-      const handle = (raw: Buffer, from: Source): Effect.Effect<UpdateReply> =>
-        Effect.suspend(() => {
-          const header = readHeader(raw)
-          if (header === undefined || header.isResponse) return Effect.succeed(silence)
-          const message = parse(raw)
-          return Either.isLeft(message)
-            ? Effect.succeed({ ...silence, reply: reply(raw, { rcode: rcode.FORMERR }) })
-            : Effect.flatMap(exchanges.open(message.right), (exchange) =>
-                carryOut(message.right, exchange, from)
-              )
-        })
-      return { handle }
+      const unanswerable = (raw: Buffer, defect: unknown): UpdateReply => {
+        note(defect)
+        return { reply: reply(raw, { rcode: rcode.SERVFAIL }), outcome: "servfail" }
+      }
+
+      const open = (raw: Buffer): UpdateReply | Message => {
+        const header = readHeader(raw)
+        if (header === undefined || header.isResponse) return silence
+        return Either.getOrElse(parse(raw), () => ({
+          ...silence,
+          reply: reply(raw, { rcode: rcode.FORMERR })
+        }))
+      }
+
+      const handle = (raw: Buffer, from: Source, conclude: (done: UpdateReply) => void): void => {
+        const message = open(raw)
+        if ("outcome" in message) return conclude(message)
+        const exchange = exchanges.open(message)
+        if (!Effect.isEffect(exchange)) return carryOut(message, exchange, from, conclude)
+        fork(
+          Effect.matchCause(exchange, {
+            onFailure: (cause) => conclude(unanswerable(raw, cause)),
+            onSuccess: (opened) => carryOut(message, opened, from, conclude)
+          })
+        )
+      }
+      return UpdateHandler.of({ handle })
     })
   )
 }

@@ -10,12 +10,19 @@ export const tracing: Effect.Effect<boolean> = Effect.map(
   (tracer) => tracer !== Context.get(DefaultServices.liveServices, Tracer.Tracer)
 )
 
-export type Spanned = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+/** Plain code that calls back once, at once or later. */
+export type Plain<A> = (done: (yielded: A) => void) => void
 
-const unspanned: Spanned = (effect) => effect
-
-/** What puts a span called `name` around an effect, if anybody would see it. */
-export const named = (name: string): Effect.Effect<Spanned> =>
-  Effect.map(tracing, (on) =>
-    on ? (effect) => Effect.withSpan(effect, name, { captureStackTrace: false }) : unspanned
-  )
+/**
+ * Runs plain code, in a span called `name` if anybody would see it. `fork` starts the fiber that
+ * then holds the span.
+ */
+export const around = (
+  name: string,
+  fork: (effect: Effect.Effect<void>) => unknown
+): Effect.Effect<<A>(plain: Plain<A>, done: (yielded: A) => void) => void> =>
+  Effect.map(tracing, (on) => <A>(plain: Plain<A>, done: (yielded: A) => void): void => {
+    if (!on) return plain(done)
+    const yielded = Effect.async<A>((resume) => plain((it) => resume(Effect.succeed(it))))
+    fork(Effect.map(Effect.withSpan(yielded, name, { captureStackTrace: false }), done))
+  })

@@ -3,7 +3,7 @@
  * the file was looked through from end to end, and nothing at all if it is damaged; reading goes
  * on meanwhile, so that a large file holds up no answer.
  */
-import { Context, Deferred, Duration, Effect, Layer, type Scope } from "effect"
+import { Context, Deferred, Duration, Effect, Layer, Runtime, type Scope } from "effect"
 import { RecordStore, StoreError } from "../zone/RecordStore.ts"
 import * as CheckProcess from "./CheckProcess.ts"
 import { OpenError } from "./OpenError.ts"
@@ -67,7 +67,7 @@ export const make = (
   look: typeof CheckProcess.check = CheckProcess.check
 ): Effect.Effect<Context.Context<RecordStore | StoreCheck>, OpenError, Scope.Scope> =>
   Effect.gen(function* () {
-    const store = RecordRows.packing(rows)
+    const store = yield* RecordRows.packing(rows)
     const path = yield* Effect.mapError(rows.unchecked, asOpenError(""))
     if (path === undefined)
       return Context.make(RecordStore, store).pipe(Context.add(StoreCheck, { done: Effect.void }))
@@ -96,11 +96,18 @@ export const make = (
     const within = (duration: Duration.DurationInput) =>
       Effect.timeoutFail(allowed(done), { duration, onTimeout: () => checking })
 
+    const commit: (typeof store)["commit"] = (changes) =>
+      after(within(writePatience), store.commit(changes))
+    const runCallback = Runtime.runCallback(yield* Effect.runtime())
     return Context.make(
       RecordStore,
       RecordStore.of({
         ...store,
-        commit: (changes) => after(within(writePatience), store.commit(changes)),
+        commit,
+        submit: (changes, told) => {
+          if (sound && store.submit !== undefined) store.submit(changes, told)
+          else runCallback(commit(changes), { onExit: told })
+        },
         probe: after(within(probePatience), store.probe),
         sweep: (now, limit) => after(allowed(done), store.sweep(now, limit)),
         restamp: (to, limit) => after(allowed(done), store.restamp(to, limit)),

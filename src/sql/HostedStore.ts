@@ -3,12 +3,15 @@
  * and results are plain data (what the structured clone algorithm copies), and every
  * member may fail with `StoreError`, besides the errors the description names.
  */
-import { Context, Effect, Layer, Schema, type Scope, type Stream } from "effect"
+import { Context, Effect, type Exit, Layer, Schema, type Scope, type Stream } from "effect"
 import { StoreError } from "../zone/RecordStore.ts"
 import type { OpenError } from "./OpenError.ts"
 
-/** What a member of a store's contract is, seen from the calling side. */
-export type MemberKind = "effect" | "stream" | "call" | "streamCall"
+/**
+ * What a member of a store's contract is, seen from the calling side; `submit` is plain code of one
+ * argument, and a second that is told how it ended, for what is too frequent for a fiber.
+ */
+export type MemberKind = "effect" | "stream" | "call" | "streamCall" | "submit"
 
 type Carried<E, X, Kind extends MemberKind> = [StoreError] extends [E]
   ? [E] extends [StoreError | X]
@@ -25,7 +28,9 @@ type KindOf<M, X> =
         ? Carried<E, X, "call">
         : M extends (...args: never) => Stream.Stream<infer _A, infer E>
           ? Carried<E, X, "streamCall">
-          : never
+          : M extends (argument: never, told: (exit: Exit.Exit<infer _A, infer E>) => void) => void
+            ? Carried<E, X, "submit">
+            : never
 
 /** One entry for every member of the contract; the compiler checks names, kinds and errors. */
 export type Members<S, X> = { readonly [K in keyof S]: KindOf<S[K], X> }

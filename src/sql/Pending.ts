@@ -17,12 +17,15 @@ export class Pending<A> {
   readonly #free: Array<number> = []
   #given = 0
 
-  /** Yields the number the reply has to carry. */
-  add(resume: Resume<A>): number {
-    const place = this.#free.pop() ?? this.#waiting.length
-    const id = ++this.#given * places + place
-    this.#waiting[place] = { id, resume }
-    return id
+  /** The number the next reply waited for has to carry. */
+  next(): number {
+    return ++this.#given * places + (this.#free.at(-1) ?? this.#waiting.length)
+  }
+
+  /** `id` as `next` has just given it. */
+  add(id: number, resume: Resume<A>): void {
+    this.#free.pop()
+    this.#waiting[id % places] = { id, resume }
   }
 
   /** Whoever waits for this reply, if somebody still does. */

@@ -3,7 +3,8 @@
  * statements however many rows it has, and no two share a `stored_ts`, across restarts too.
  */
 import * as SqlClient from "@effect/sql/SqlClient"
-import { Clock, Effect, Layer, Option, Stream } from "effect"
+import type { SqlError } from "@effect/sql/SqlError"
+import { Effect, Exit, Layer, Option, Runtime, Stream } from "effect"
 import { stat } from "node:fs/promises"
 import * as Name from "../wire/Name.ts"
 import { LiveZone } from "../zone/LiveZone.ts"
@@ -16,26 +17,16 @@ import * as PreMigration from "./PreMigration.ts"
 import type { Packed } from "./RecordChanges.ts"
 import { RecordRows } from "./RecordRows.ts"
 import * as RecordSchema from "./RecordSchema.ts"
+import * as RecordWrites from "./RecordWrites.ts"
 import { scanner } from "./Scan.ts"
 import * as SqliteFile from "./SqliteFile.ts"
 import { asStoreError, toStoreError } from "./SqlReason.ts"
-import type { Bound } from "./SqliteConnection.ts"
 import { autocommit, transaction, writer } from "./Transaction.ts"
 
 /** Rows read by one statement of `live`. */
 const livePage = 500
 /** Pages kept while everything is read once. */
 const passingPages = 200
-
-const upsert = `INSERT INTO records (name, value, ttl, created_at, expires_at, stored_ts, value_hash)
-  SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, ?, value ->> 5
-  FROM json_each(?) WHERE true
-  ON CONFLICT (name, value) DO UPDATE SET
-    ttl = excluded.ttl, created_at = excluded.created_at, expires_at = excluded.expires_at,
-    stored_ts = excluded.stored_ts, value_hash = excluded.value_hash`
-
-const remove = `DELETE FROM records
-  WHERE (name, value) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))`
 
 const everyLive = `SELECT name, value, expires_at FROM records
   WHERE +expires_at > ? ORDER BY stored_ts, rowid`
@@ -49,8 +40,6 @@ const markSerial = `INSERT INTO dnsmesh_meta (key, value) VALUES ('serial-mark',
 const restamp = `UPDATE records SET stored_ts = ? WHERE rowid IN (
   SELECT rowid FROM records WHERE stored_ts > ?
   ORDER BY stored_ts, name, value_hash LIMIT ?) RETURNING 1`
-
-const mark = "UPDATE dnsmesh_meta SET value = ? WHERE key = 'stored-mark'"
 
 interface Row {
   readonly rowid: number
@@ -80,6 +69,9 @@ const fileBytes = (path: string) =>
     Effect.match({ onSuccess: ({ size }) => size, onFailure: () => 0 })
   )
 
+const isDone = (written: Effect.Effect<void, unknown>): written is Exit.Exit<void> =>
+  Exit.isExit(written) && Exit.isSuccess(written)
+
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const write = yield* writer
@@ -104,15 +96,20 @@ const make = Effect.gen(function* () {
   }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
   yield* unchecked === undefined ? settle : readMark
 
-  const commit = ({ puts, removals }: Packed) =>
-    Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      // Taken even if the commit fails: a gap harms nobody, a repetition hides a row from peers.
-      if (puts !== "") lastStored = Math.max(lastStored + 1, now)
-      const statements: Array<Bound> = []
-      if (removals !== "") statements.push([remove, removals], [mark, lastStored])
-      if (puts !== "") statements.push([upsert, lastStored, puts])
-      return statements.length === 0 ? Effect.void : write(statements)
-    })
+  const commit = ({ now, puts, removals }: Packed): Effect.Effect<void, SqlError> => {
+    // Taken even if the commit fails: a gap harms nobody, a repetition hides a row from peers.
+    if (puts !== "") lastStored = Math.max(lastStored + 1, now)
+    const statements = RecordWrites.statements({ puts, removals }, lastStored)
+    return statements.length === 0 ? Exit.void : write(statements)
+  }
+
+  const runCallback = Runtime.runCallback(yield* Effect.runtime())
+  // Mostly the connection is free and all is done at once.
+  const submit: RecordRows["Type"]["submit"] = (changes, told) => {
+    const written = commit(changes)
+    if (isDone(written)) told(written)
+    else runCallback(asStoreError(written), { onExit: told })
+  }
 
   const livePages = (now: number) =>
     Stream.paginateEffect([-1, "", "", 0], (after: ReadonlyArray<unknown>) =>
@@ -149,7 +146,7 @@ const make = Effect.gen(function* () {
           ).pipe(Effect.scoped, Effect.mapError(SqliteFile.toOpenError(unchecked.path)))
     ),
     settle: Effect.catchTag(settle, "SqlError", (error) => Effect.fail(toStoreError(error))),
-    commit: (changes) => asStoreError(commit(changes)),
+    submit,
     live: (now) =>
       livePages(now).pipe(
         // A name no query can ask for is kept, but is nothing to answer with.
@@ -174,7 +171,7 @@ const make = Effect.gen(function* () {
     sweep: (now, limit) =>
       transaction(sql, (run) =>
         // The highest stored_ts outlives its row, lest a clock set back gives it out again.
-        Effect.zipLeft(run(sweep, now, limit), run(mark, lastStored))
+        Effect.zipLeft(run(sweep, now, limit), run(RecordWrites.mark, lastStored))
       ).pipe(
         Effect.map((rows) => rows.length),
         asStoreError
@@ -209,7 +206,7 @@ const make = Effect.gen(function* () {
           if (rows.length > 0) return Effect.succeed(rows.length)
           // Not before every row is below it: the mark is what a restart counts from.
           const below = Math.min(lastStored, to)
-          return run(mark, below).pipe(
+          return run(RecordWrites.mark, below).pipe(
             Effect.as(0),
             Effect.tap(() => void (lastStored = below))
           )
@@ -278,7 +275,7 @@ export const hosted = HostedStore.make(RecordRows, {
     unchecked: "effect",
     check: "effect",
     settle: "effect",
-    commit: "call",
+    submit: "submit",
     live: "streamCall",
     fill: "call",
     sweep: "call",

@@ -1,5 +1,6 @@
 /** The main side of a hosted store: its contract, each member a message to the thread and back. */
-import { Chunk, Effect, Option, Schema, type Scope, Stream } from "effect"
+import { Chunk, Effect, Exit, Option, Schema, type Scope, Stream } from "effect"
+import { contained } from "../runtime/Contained.ts"
 import { StoreError } from "../zone/RecordStore.ts"
 import type { HostedStore, MemberKind } from "./HostedStore.ts"
 import { OpenError } from "./OpenError.ts"
@@ -89,6 +90,26 @@ const callers = <I, S extends object, X>(
       Stream.unwrapScoped
     )
 
+  const submit = (
+    member: string,
+    argument: unknown,
+    told: (exit: Exit.Exit<unknown, StoreError | X>) => void
+  ): void =>
+    contained(
+      () =>
+        thread.tell(
+          (id) => ({ _tag: "Submit", id, store: number, member, argument }),
+          (answer) => {
+            if (Exit.isFailure(answer)) return told(Exit.mapError(answer, closed))
+            const reply = answer.value
+            if (reply._tag === "Done") told(Exit.succeed(reply.value))
+            else Effect.runCallback(failed(reply), { onExit: told })
+          }
+        ),
+      // What cannot be sent.
+      (defect) => told(Exit.die(defect))
+    )
+
   const as = (member: string, kind: MemberKind): unknown => {
     switch (kind) {
       case "effect":
@@ -99,6 +120,9 @@ const callers = <I, S extends object, X>(
         return stream(member, [])
       case "streamCall":
         return (...args: ReadonlyArray<unknown>) => stream(member, args)
+      case "submit":
+        return (argument: unknown, told: Parameters<typeof submit>[2]) =>
+          submit(member, argument, told)
     }
   }
 

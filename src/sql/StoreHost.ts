@@ -5,10 +5,11 @@
  */
 import { Cause, Chunk, Clock, Effect, Exit, Option, Runtime, Schema, Scope, Stream } from "effect"
 import type { MessagePort } from "node:worker_threads"
+import { contained } from "../runtime/Contained.ts"
 import { StoreError } from "../zone/RecordStore.ts"
 import type { AnyHostedStore } from "./HostedStore.ts"
 import { OpenError } from "./OpenError.ts"
-import type { Call, OpenCursor, Reply, Request } from "./StoreProtocol.ts"
+import type { Asked, Call, OpenCursor, Reply, Request, Submit } from "./StoreProtocol.ts"
 
 interface Opened {
   readonly hosted: AnyHostedStore
@@ -25,9 +26,9 @@ class Calls {
   begin(): void {
     this.#pending++
   }
-  readonly end = Effect.sync(() => {
+  end(): void {
     if (--this.#pending === 0) this.#onEmpty?.()
-  })
+  }
   readonly ended = Effect.async<void>((resume) => {
     if (this.#pending === 0) resume(Effect.void)
     else this.#onEmpty = () => resume(Effect.void)
@@ -63,6 +64,8 @@ const ask = ({ members }: Opened, request: Call | OpenCursor): unknown => {
   return typeof member === "function" ? member(...request.args) : member
 }
 
+const doneWith = (id: number, value: unknown): Reply => ({ _tag: "Done", id, value })
+
 /** Serves `port` until it is told to stop; never fails. */
 export const serve = (port: MessagePort, stores: ReadonlyArray<AnyHostedStore>) =>
   Effect.gen(function* () {
@@ -70,7 +73,16 @@ export const serve = (port: MessagePort, stores: ReadonlyArray<AnyHostedStore>) 
     const opened = new Map<number, Opened>()
     const cursors = new Map<number, Cursor>()
     const reply = (message: Reply) => Effect.sync(() => port.postMessage(message))
-    const done = (id: number, value?: unknown) => reply({ _tag: "Done", id, value })
+    const done = (id: number, value?: unknown) => reply(doneWith(id, value))
+
+    const run = Runtime.runFork(yield* Effect.runtime())
+    /** Begins at once, and a call that waits for nothing is answered before the next message. */
+    const start = (id: number, work: Effect.Effect<unknown>): void =>
+      void run(
+        Effect.catchAllCause(work, (cause) =>
+          reply({ _tag: "Died", id, message: Cause.pretty(cause) })
+        )
+      )
 
     const open = (id: number, name: string, path: string) =>
       Effect.gen(function* () {
@@ -131,9 +143,29 @@ export const serve = (port: MessagePort, stores: ReadonlyArray<AnyHostedStore>) 
             onSuccess: (value) => done(request.id, value),
             onFailure: failed(request.id, store.hosted)
           }),
-          Effect.ensuring(store.calls.end)
+          Effect.ensuring(Effect.sync(() => store.calls.end()))
         )
       })
+
+    /** Plain code may be answered at once; what goes wrong in it must not end the thread. */
+    const submit = ({ argument, id, member: name, store: number }: Submit): void => {
+      const store = opened.get(number)
+      if (store === undefined) return start(id, closed(id))
+      const { calls, hosted, members } = store
+      const died = (defect: unknown): void => start(id, Effect.die(defect))
+      const told = (exit: Exit.Exit<unknown, unknown>): void => {
+        calls.end()
+        if (Exit.isFailure(exit)) start(id, Effect.catchAll(exit, failed(id, hosted)))
+        else contained(() => port.postMessage(doneWith(id, exit.value)), died)
+      }
+      const member = members.get(name)
+      if (typeof member !== "function") return died(`${name} is no function`)
+      calls.begin()
+      contained(
+        () => member(argument, told),
+        (defect) => told(Exit.die(defect))
+      )
+    }
 
     const openCursor = (request: OpenCursor) =>
       inStore(request, (store) =>
@@ -173,12 +205,7 @@ export const serve = (port: MessagePort, stores: ReadonlyArray<AnyHostedStore>) 
         return cursor === undefined ? Effect.void : Scope.close(cursor.scope, Exit.void)
       })
 
-    const answerDefects = (id: number) =>
-      Effect.catchAllCause((cause: Cause.Cause<never>) =>
-        reply({ _tag: "Died", id, message: Cause.pretty(cause) })
-      )
-
-    const handle = (request: Exclude<Request, { _tag: "Stop" }>): Effect.Effect<unknown> => {
+    const handle = (request: Exclude<Asked, Submit>): Effect.Effect<unknown> => {
       switch (request._tag) {
         case "Call":
           return call(request)
@@ -195,12 +222,11 @@ export const serve = (port: MessagePort, stores: ReadonlyArray<AnyHostedStore>) 
       }
     }
 
-    // Begins at once, and a call that waits for nothing is answered before the next message.
-    const run = Runtime.runFork(yield* Effect.runtime())
     yield* Effect.async<void>((resume) => {
       port.on("message", (request: Request) => {
         if (request._tag === "Stop") return resume(Effect.void)
-        run(answerDefects(request.id)(handle(request)))
+        if (request._tag === "Submit") submit(request)
+        else start(request.id, handle(request))
       })
     })
     yield* Effect.forEach([...opened.keys()].reverse(), close, { discard: true })

@@ -16,6 +16,13 @@ interface OfMember extends Numbered {
 }
 
 export type Call = { readonly _tag: "Call" } & OfMember
+/** As a call, of a member that is plain code and calls back. */
+export type Submit = {
+  readonly _tag: "Submit"
+  readonly store: number
+  readonly member: string
+  readonly argument: unknown
+} & Numbered
 /** Starts a stream; its `id` names the cursor. */
 export type OpenCursor = { readonly _tag: "OpenCursor" } & OfMember
 export type Open = {
@@ -29,7 +36,7 @@ export type Next = { readonly _tag: "Next"; readonly cursor: number } & Numbered
 /** Gives a cursor up. */
 export type Release = { readonly _tag: "Release"; readonly cursor: number } & Numbered
 
-export type Asked = Call | OpenCursor | Open | Close | Next | Release
+export type Asked = Call | Submit | OpenCursor | Open | Close | Next | Release
 /** `Stop` closes every store and ends the thread; it has no reply. */
 export type Request = Asked | { readonly _tag: "Stop" }
 

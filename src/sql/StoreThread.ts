@@ -8,7 +8,8 @@
  *    them; arguments and results plain data (objects, arrays, Map, Uint8Array, bigint, …,
  *    no functions and no class instances such as Option or Redacted: give `A | undefined`);
  *    every member may fail with `StoreError`, and with other errors that have a schema.
- *    Branded strings are plain. `Clock` in the store gives the caller's time.
+ *    Branded strings are plain. `Clock` in the store gives the caller's time. What is asked for
+ *    very often may be plain code instead, of one argument and one that is told how it ended.
  * 2. Write its adapter as a layer over `SqlClient`, and beside it its description:
  *
  *        export const hosted = HostedStore.make(TokenStore, {

@@ -2,7 +2,7 @@
  * A worker thread that answers numbered requests. Invariant: each request resumes its asker
  * once, with the reply or, once the thread is gone, with `Gone`.
  */
-import { Data, Deferred, Effect, type Scope } from "effect"
+import { Data, Deferred, Effect, Exit, type Scope } from "effect"
 import { Worker } from "node:worker_threads"
 import { Pending } from "./Pending.ts"
 import type { Asked, Reply, Request } from "./StoreProtocol.ts"
@@ -10,7 +10,11 @@ import type { Asked, Reply, Request } from "./StoreProtocol.ts"
 /** The thread was not there to answer. */
 export class Gone extends Data.TaggedError("Gone")<{ readonly message: string }> {}
 
+type Answered = (reply: Exit.Exit<Reply, Gone>) => void
+
 export interface Thread {
+  /** Asks; `answered`, which must not throw, is told the reply once, later unless the thread is gone. */
+  readonly tell: (make: (id: number) => Asked, answered: Answered) => void
   /** Asks and waits. An interrupted asker only stops waiting: the thread still does it. */
   readonly ask: (make: (id: number) => Asked) => Effect.Effect<Reply, Gone>
   /** Never succeeds; fails with what is known when the thread ends by itself. */
@@ -33,7 +37,7 @@ const stopBudget = 10_000
 export const start = (entry: URL = storeThreadMain): Effect.Effect<Thread, never, Scope.Scope> =>
   Effect.gen(function* () {
     const died = yield* Deferred.make<never, string>()
-    const pending = new Pending<Effect.Effect<Reply, Gone>>()
+    const pending = new Pending<Exit.Exit<Reply, Gone>>()
     let gone: Gone | undefined
     let message = "the store thread ended"
 
@@ -51,26 +55,35 @@ export const start = (entry: URL = storeThreadMain): Effect.Effect<Thread, never
           worker.postMessage({ _tag: "Stop" } satisfies Request)
         })
     )
-    worker.on("message", (reply: Reply) => pending.take(reply.id)?.(Effect.succeed(reply)))
+    worker.on("message", (reply: Reply) => pending.take(reply.id)?.(Exit.succeed(reply)))
     worker.on("error", (error) => {
       message = `the store thread died: ${error instanceof Error ? error.message : String(error)}`
     })
     worker.on("exit", () => {
       const closing = gone !== undefined
       gone ??= new Gone({ message })
-      const failure = Effect.fail(gone)
-      for (const resume of pending.takeAll()) resume(failure)
+      const failure = Exit.fail(gone)
+      for (const answered of pending.takeAll()) answered(failure)
       if (!closing) Deferred.unsafeDone(died, Effect.fail(message))
     })
 
+    /** Yields under which number it waits, if it has to. */
+    const send = (make: (id: number) => Asked, answered: Answered): number | undefined => {
+      if (gone !== undefined) return void answered(Exit.fail(gone))
+      const id = pending.next()
+      // Throws where the message cannot be sent, and then nobody waits.
+      worker.postMessage(make(id))
+      pending.add(id, answered)
+      return id
+    }
+
     return {
       died: Deferred.await(died),
+      tell: (make, answered) => void send(make, answered),
       ask: (make) =>
         Effect.async<Reply, Gone>((resume) => {
-          if (gone !== undefined) return resume(Effect.fail(gone))
-          const id = pending.add(resume)
-          worker.postMessage(make(id))
-          return Effect.sync(() => void pending.take(id))
+          const id = send(make, resume)
+          return id === undefined ? undefined : Effect.sync(() => void pending.take(id))
         })
     }
   })

@@ -25,8 +25,8 @@ export class ChangeFeed extends Context.Tag("dnsmesh/zone/ChangeFeed")<
     readonly unsafeEmit: (change: ZoneChange) => void
     /** Runs `settle` after every write was told, before its writer hears of it, until the scope closes. */
     readonly settleWith: (settle: Effect.Effect<void>) => Effect.Effect<void, never, Scope.Scope>
-    /** Ends when every `settle` has; only the publisher waits for it. */
-    readonly settled: Effect.Effect<void>
+    /** Ends when every `settle` has; nothing where there is none. Only the publisher waits for it. */
+    readonly settling: () => Effect.Effect<void> | undefined
   }
 >() {
   static readonly layer = Layer.sync(ChangeFeed, () => {
@@ -46,11 +46,10 @@ export class ChangeFeed extends Context.Tag("dnsmesh/zone/ChangeFeed")<
           Effect.sync(() => void settling.add(settle)),
           () => Effect.sync(() => void settling.delete(settle))
         ),
-      settled: Effect.suspend(() =>
+      settling: () =>
         settling.size === 0
-          ? Effect.void
+          ? undefined
           : Effect.forEach(settling, (settle) => settle, { discard: true })
-      )
     })
   })
 }

@@ -12,13 +12,12 @@ import { Limits } from "./Limits.ts"
 import { Shares } from "./Shares.ts"
 import { RecordStore, type RowChange, StoreError } from "./RecordStore.ts"
 import type { Applied, PublishError, WriteRequest } from "./WriteRequest.ts"
+import { contained } from "../runtime/Contained.ts"
 import * as UnixTime from "../runtime/UnixTime.ts"
+import { type Resume, Waiting, WriterAnswers } from "./WriterAnswers.ts"
 
 /** Requests decided in one transaction at most. */
 const groupSize = 1024
-/** Writers answered in one turn of the event loop: an answer takes some 50 µs, and queries wait. */
-const answersPerTurn = 16
-
 const commitSeconds = Metric.histogram(
   "dmp_store_commit_seconds",
   MetricBoundaries.fromIterable([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5]),
@@ -30,15 +29,15 @@ const commitRequests = Metric.histogram(
   "Write requests that shared one commit"
 )
 
-interface Waiting {
-  readonly request: WriteRequest
-  readonly resume: (exit: Exit.Exit<Applied, PublishError>) => void
-}
-
 export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
   Publisher,
   {
-    /** Applies all changes of one request, or none. When it succeeds they are durable and answered. */
+    /**
+     * Applies all changes of one request, or none; `resume`, which must not throw, is told once,
+     * later. When it succeeds they are durable and answered.
+     */
+    readonly submit: (request: WriteRequest, resume: Resume) => void
+    /** `submit`, and waits. */
     readonly apply: (request: WriteRequest) => Effect.Effect<Applied, PublishError>
     /** As `apply` of each, one after the other, with one commit for as many as a group takes. */
     readonly applyEach: (
@@ -69,53 +68,45 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
           if (!held) shares.remove(owner, value)
         }
       }
-      const runFork = Runtime.runFork(yield* Effect.runtime())
+      const run = Runtime.runCallback(yield* Effect.runtime())
+      const put: NonNullable<typeof store.submit> =
+        store.submit ?? ((rows, told) => void run(store.commit(rows), { onExit: told }))
       let waiting: Array<Waiting> = []
       /** Set while a group is being committed, or is about to gather. */
       let busy = false
       let onIdle: (() => void) | undefined
       let open = true
 
+      const submit = (request: WriteRequest, resume: Resume): void => {
+        if (!open) return resume(closed)
+        waiting.push(new Waiting(request, resume))
+        if (!busy) gather()
+      }
+
       const apply = (request: WriteRequest): Effect.Effect<Applied, PublishError> =>
-        Effect.async((resume) => {
-          if (!open) return resume(closed)
-          waiting.push({ request, resume })
-          if (!busy) gather()
-        })
+        Effect.async((resume) => submit(request, resume))
 
       const applyEach = (requests: ReadonlyArray<WriteRequest>) =>
         Effect.async<ReadonlyArray<Exit.Exit<Applied, PublishError>>>((resume) => {
           const exits: Array<Exit.Exit<Applied, PublishError>> = requests.map(() => closed)
           let due = requests.length
-          if (!open || due === 0) return resume(Effect.succeed(exits))
+          if (due === 0) return resume(Effect.succeed(exits))
           for (const [at, request] of requests.entries())
-            waiting.push({
-              request,
-              resume: (exit) => {
-                exits[at] = exit
-                if (--due === 0) resume(Effect.succeed(exits))
-              }
+            submit(request, (exit) => {
+              exits[at] = exit
+              if (--due === 0) resume(Effect.succeed(exits))
             })
-          if (!busy) gather()
         })
 
       // A macrotask: every socket that is readable delivers its request before the group closes.
       const gather = (): void => {
         busy = true
-        setImmediate(() => runFork(commitGroup))
+        setImmediate(commitGroup)
       }
 
-      const answers: Array<() => void> = []
-      const answerSome = (): void => {
-        for (const answer of answers.splice(0, answersPerTurn)) answer()
-        if (answers.length > 0) setImmediate(answerSome)
-        else if (!busy) onIdle?.()
-      }
-      const answerAll = (more: ReadonlyArray<() => void>): void => {
-        const underWay = answers.length > 0
-        answers.push(...more)
-        if (!underWay) answerSome()
-      }
+      const answers = new WriterAnswers(() => {
+        if (!busy) onIdle?.()
+      })
 
       const decide = (group: ReadonlyArray<Waiting>, now: number): Decided => {
         const draft = new Draft(zone, now, shares)
@@ -123,7 +114,7 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
         const admitted: Array<Admitted> = []
         for (const entry of group) {
           const decision = draft.decide(entry.request, { limits, policy })
-          if (decision._tag === "Left") entry.resume(Exit.fail(decision.left))
+          if (decision._tag === "Left") entry.tell(Exit.fail(decision.left))
           else {
             rows.push(...decision.right.rows)
             admitted.push({ entry, applied: decision.right.applied })
@@ -132,70 +123,64 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
         return { rows, admitted }
       }
 
-      const tell = (rows: ReadonlyArray<RowChange>, requests: number): Effect.Effect<void> => {
-        const content = zone.apply(rows)
-        commitRequests.unsafeUpdate(requests, [])
-        feed.unsafeEmit({ cause: "write", changes: rows, content })
-        return feed.settled
+      /** Answers who was let in, and lets the next group begin. */
+      const conclude = (admitted: ReadonlyArray<Admitted>, ended: Exit.Exit<void, StoreError>) => {
+        answers.give(
+          admitted.map(({ applied, entry }) => ({ entry, exit: Exit.as(ended, applied) }))
+        )
+        next()
       }
 
-      const commit = (group: ReadonlyArray<Waiting>): Effect.Effect<void> => {
-        const now = UnixTime.unsafeNow(clock)
-        const { admitted, rows } = decide(group, now)
-        const answer = (committed: Exit.Exit<void, StoreError>): void =>
-          answerAll(
-            admitted.map(
-              ({ applied, entry }) =>
-                () =>
-                  entry.resume(Exit.as(committed, applied))
-            )
-          )
-        if (rows.length === 0) return Effect.sync(() => answer(Exit.void))
-        const began = clock.unsafeCurrentTimeNanos()
-        return Effect.matchCauseEffect(store.commit(rows), {
-          onFailure: (cause) =>
-            Effect.sync(() => {
-              forgetUnheld(rows, now)
-              answer(Exit.failCause(cause))
-            }),
-          onSuccess: () => {
-            commitSeconds.unsafeUpdate(Number(clock.unsafeCurrentTimeNanos() - began) / 1e9, [])
-            return Effect.map(tell(rows, admitted.length), () => answer(Exit.void))
-          }
-        })
+      const next = (): void => {
+        busy = false
+        if (waiting.length > 0) gather()
+        else if (answers.isEmpty) onIdle?.()
       }
 
       // A defect answers the group it met, and the next group is served all the same.
-      const commitGroup = Effect.suspend(() => {
+      const attempt = (group: ReadonlyArray<Waiting>, step: () => void): void =>
+        contained(step, (defect) => {
+          const died = Exit.die(defect)
+          for (const entry of group) entry.tell(died)
+          run(Effect.logError("a group of writes met a defect", defect))
+          next()
+        })
+
+      const commitGroup = (): void => {
         const group = waiting.slice(0, groupSize)
         waiting = waiting.slice(groupSize)
-        return Effect.catchAllCause(
-          Effect.suspend(() => commit(group)),
-          (cause) => {
-            for (const entry of group) entry.resume(Exit.failCause(cause))
-            return Effect.logError("a group of writes met a defect", cause)
-          }
-        )
-      }).pipe(
-        Effect.ensuring(
-          Effect.sync(() => {
-            busy = false
-            if (waiting.length > 0) gather()
-            else if (answers.length === 0) onIdle?.()
-          })
-        ),
-        Effect.uninterruptible
-      )
+        attempt(group, () => {
+          const now = UnixTime.unsafeNow(clock)
+          const { admitted, rows } = decide(group, now)
+          if (rows.length === 0) return conclude(admitted, Exit.void)
+          const began = clock.unsafeCurrentTimeNanos()
+          put(rows, (committed) =>
+            attempt(group, () => {
+              if (Exit.isFailure(committed)) {
+                forgetUnheld(rows, now)
+                return conclude(admitted, committed)
+              }
+              commitSeconds.unsafeUpdate(Number(clock.unsafeCurrentTimeNanos() - began) / 1e9, [])
+              commitRequests.unsafeUpdate(admitted.length, [])
+              feed.unsafeEmit({ cause: "write", changes: rows, content: zone.apply(rows) })
+              const settling = feed.settling()
+              if (settling === undefined) conclude(admitted, Exit.void)
+              else
+                run(settling, { onExit: (exit) => attempt(group, () => conclude(admitted, exit)) })
+            })
+          )
+        })
+      }
 
       // What waits is still committed.
       yield* Effect.addFinalizer(() =>
         Effect.async<void>((resume) => {
           open = false
-          if (!busy && answers.length === 0) return resume(Effect.void)
+          if (!busy && answers.isEmpty) return resume(Effect.void)
           onIdle = () => resume(Effect.void)
         })
       )
-      return Publisher.of({ apply, applyEach })
+      return Publisher.of({ submit, apply, applyEach })
     })
   )
 }

@@ -4,7 +4,7 @@
  * `test/zone/RecordStoreSuite.ts`. Arguments and results are plain data, so that an
  * adapter may live on another thread.
  */
-import { Context, type Effect, Layer, Schema, type Stream } from "effect"
+import { Context, type Effect, type Exit, Layer, Schema, type Stream } from "effect"
 import type { Name } from "../wire/Name.ts"
 import * as MemoryRecordStore from "./MemoryRecordStore.ts"
 import type { StoredTxt } from "./TxtRecord.ts"
@@ -61,6 +61,14 @@ export class RecordStore extends Context.Tag("dnsmesh/zone/RecordStore")<
      * now in ms). So a reader at a cursor misses none, and a burst does not run ahead of the clock.
      */
     readonly commit: (changes: ReadonlyArray<RowChange>) => Effect.Effect<void, StoreError>
+    /**
+     * As `commit`, where the store can do without a fiber; `told`, which must not throw, is told
+     * once how it ended.
+     */
+    readonly submit?: (
+      changes: ReadonlyArray<RowChange>,
+      told: (exit: Exit.Exit<void, StoreError>) => void
+    ) => void
     /** Every row live at `now` (s), in batches, in the order of the commits that wrote them. */
     readonly live: (now: number) => Stream.Stream<ReadonlyArray<LiveRow>, StoreError>
     /**

@@ -24,13 +24,19 @@ live.apply(
   }))
 )
 
+const refusal = (message: Buffer) => {
+  const reply = Buffer.from(message.subarray(0, 12))
+  reply.writeUInt16BE(0xa805, 2)
+  reply.fill(0, 4)
+  return reply
+}
+
 const refuse: SlowPath["Type"] = {
+  update: (message, _exchange, conclude) =>
+    conclude({ reply: refusal(message), outcome: "refused" }),
   handle: (message, exchange) =>
     Effect.sync(() => {
-      const reply = Buffer.from(message.subarray(0, 12))
-      reply.writeUInt16BE(0xa805, 2)
-      reply.fill(0, 4)
-      exchange.send(reply)
+      exchange.send(refusal(message))
       return "refused"
     })
 }
@@ -153,8 +159,11 @@ describe("DnsServer", () => {
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
       const slow: SlowPath["Type"] = {
-        handle: (message, from) =>
-          Effect.zipRight(Deferred.await(gate), refuse.handle(message, from))
+        ...refuse,
+        update: (message, from, conclude) =>
+          Effect.runFork(
+            Effect.map(Deferred.await(gate), () => refuse.update(message, from, conclude))
+          )
       }
       yield* serving(
         (port) =>
@@ -185,7 +194,26 @@ describe("DnsServer", () => {
           assert.strictEqual((yield* udp(port, [query("many.mesh.test")])).length, 1)
         }),
       {},
-      { handle: () => Effect.never }
+      { ...refuse, update: () => {} }
+    )
+  )
+
+  it.live("answers a defect with SERVFAIL and has the place of the message free again", () =>
+    serving(
+      (port) =>
+        Effect.gen(function* () {
+          for (let time = 0; time < 4; time++) {
+            const [reply] = yield* udp(port, [update])
+            assert.strictEqual(reply?.readUInt16BE(2), 0xa802)
+          }
+        }),
+      {},
+      {
+        ...refuse,
+        update: () => {
+          throw new Error("a bug")
+        }
+      }
     )
   )
 

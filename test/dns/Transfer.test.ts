@@ -36,15 +36,14 @@ const transfers = SlowPath.layer.pipe(
   Layer.provide(Transfer.layer),
   Layer.provide([
     Layer.succeed(SignedExchange, {
-      open: (request) =>
-        Effect.succeed({
-          _tag: "Rejected",
-          reply: reply(request.bytes, { rcode: 9 }),
-          outcome: "tsig_failed"
-        })
+      open: (request) => ({
+        _tag: "Rejected",
+        reply: reply(request.bytes, { rcode: 9 }),
+        outcome: "tsig_failed"
+      })
     }),
     Layer.succeed(UpdateHandler, {
-      handle: () => Effect.succeed({ reply: undefined, outcome: "refused" })
+      handle: (_message, _from, conclude) => conclude({ reply: undefined, outcome: "refused" })
     })
   ]),
   Layer.provide(Responder.layer)

@@ -1,8 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, FastCheck, type Layer, TestClock } from "effect"
+import { Effect, FastCheck, type Layer, TestClock, Tracer } from "effect"
 import { TsigKeys } from "../../src/auth/TsigKeys.ts"
 import { TsigKeyStore } from "../../src/auth/TsigKeyStore.ts"
-import { UpdateHandler } from "../../src/dns/UpdateHandler.ts"
 import { flag, rcode, rrClass, type } from "../../src/wire/Codes.ts"
 import { encodeTxt } from "../../src/wire/TxtData.ts"
 import * as OwnerName from "../../src/dmp/OwnerName.ts"
@@ -71,6 +70,56 @@ describe("a signed UPDATE", () => {
       })
     )
   )
+
+  it.effect("that meets a defect gets a signed SERVFAIL, and another chance", () => {
+    let judged = 0
+    const judge = () => {
+      if (++judged === 1) throw new Error("a bug")
+      return {}
+    }
+    return over(
+      { policy: { judge } },
+      Effect.gen(function* () {
+        const first = yield* H.send(adding(), { key: H.loose })
+        assert.deepInclude(first, { rcode: "SERVFAIL", outcome: "servfail", signature: "Verified" })
+        assert.deepStrictEqual(yield* H.held(owner), {})
+        const again = yield* H.send(adding(), { key: H.loose })
+        assert.deepInclude(again, { rcode: "NOERROR", signature: "Verified" })
+        assert.deepStrictEqual(yield* H.held(owner), { v: 300 })
+      })
+    )
+  })
+
+  it.effect("is a span where somebody traces, which ends with the answer", () => {
+    const ended: Array<string> = []
+    const tracer = Tracer.make({
+      span: (name, parent, context, links, startTime, kind) => ({
+        _tag: "Span",
+        spanId: "1",
+        traceId: "1",
+        name,
+        parent,
+        context,
+        links,
+        kind,
+        sampled: true,
+        attributes: new Map(),
+        status: { _tag: "Started", startTime },
+        end: () => void ended.push(name),
+        attribute: () => {},
+        event: () => {},
+        addLinks: () => {}
+      }),
+      context: (run) => run()
+    })
+    return over(
+      {},
+      Effect.gen(function* () {
+        assert.strictEqual((yield* H.send(adding(), { key: H.loose })).rcode, "NOERROR")
+        assert.deepStrictEqual(ended, ["UpdateHandler.run"])
+      })
+    ).pipe(Effect.withTracer(tracer))
+  })
 
   it.effect("echoes the zone section and clears what belongs to queries", () =>
     over(
@@ -674,7 +723,7 @@ describe("whatever arrives", () => {
         Effect.gen(function* () {
           const bytes = Buffer.from(octets)
           bytes.writeUInt16BE(M.updateFlags, 2)
-          const { reply } = yield* (yield* UpdateHandler).handle(bytes, H.udp)
+          const { reply } = yield* H.handle(bytes, H.udp)
           assert.isDefined(reply)
         })
       ),

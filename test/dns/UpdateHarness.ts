@@ -11,7 +11,7 @@ import * as Claim from "../../src/dmp/Claim.ts"
 import { DnsConfig } from "../../src/dns/DnsConfig.ts"
 import { SignedExchange } from "../../src/dns/SignedExchange.ts"
 import type { Source } from "../../src/dns/UpdateAuthority.ts"
-import { UpdateHandler } from "../../src/dns/UpdateHandler.ts"
+import { UpdateHandler, type UpdateReply } from "../../src/dns/UpdateHandler.ts"
 import { rcodeNames } from "../../src/wire/Codes.ts"
 import { parse } from "../../src/wire/Message.ts"
 import { unsafeMake } from "../../src/wire/Name.ts"
@@ -110,6 +110,8 @@ export interface HarnessOptions {
   readonly limits?: Parameters<typeof Limits.layer>[0]
   /** Fails every commit. */
   readonly broken?: boolean
+  /** Instead of one that takes everything. */
+  readonly policy?: ContentPolicy["Type"]
   /** Each key is gone when it is asked for the second time, and back at the third. */
   readonly revokedMidway?: boolean
 }
@@ -164,7 +166,11 @@ export const layer = (options: HarnessOptions = {}) => {
     Layer.provideMerge(AnswerIndex.layer),
     Layer.provideMerge(ChangeFeed.layer),
     Layer.provideMerge(Limits.layer(options.limits)),
-    Layer.provideMerge(ContentPolicy.layerAcceptAll),
+    Layer.provideMerge(
+      options.policy === undefined
+        ? ContentPolicy.layerAcceptAll
+        : Layer.succeed(ContentPolicy, options.policy)
+    ),
     Layer.provideMerge(options.broken === true ? brokenStore : RecordStore.layerMemory)
   )
 }
@@ -187,17 +193,24 @@ export interface Answer {
   readonly octets: Buffer
 }
 
+/** Has the handler answer `message`. */
+export const handle = (message: Buffer, from: Source) =>
+  Effect.flatMap(UpdateHandler, (handler) =>
+    Effect.async<UpdateReply>((resume) =>
+      handler.handle(message, from, (done) => resume(Effect.succeed(done)))
+    )
+  )
+
 /** Sends `message`, signed when `key` is given, and reads the reply. */
 export const send = (
   message: Buffer,
   options: { readonly key?: TsigKey; readonly from?: Source; readonly at?: number } = {}
 ) =>
   Effect.gen(function* () {
-    const handler = yield* UpdateHandler
     const { key } = options
     const signed =
       key === undefined ? undefined : sign(message, wireKey(key), { timeSigned: options.at ?? now })
-    const { outcome, reply } = yield* handler.handle(signed?.bytes ?? message, options.from ?? tcp)
+    const { outcome, reply } = yield* handle(signed?.bytes ?? message, options.from ?? tcp)
     if (reply === undefined) return { rcode: "silence", outcome } as Answer
     const read = Either.getOrThrow(parse(reply))
     const tsig = Either.getOrThrow(find(read))

@@ -43,10 +43,13 @@ const serve = Effect.gen(function* () {
   const runFork = Runtime.runFork(yield* Effect.runtime())
   const answer = (message: Buffer, from: Source) =>
     readHeader(message)?.opcode === opcode.UPDATE
-      ? Effect.map(updates.handle(message, from), (done) => done.reply)
+      ? Effect.async<Buffer | undefined>((resume) =>
+          updates.handle(message, from, (done) => resume(Effect.succeed(done.reply)))
+        )
       : Effect.gen(function* () {
           const query = Either.getOrThrow(parse(message))
-          const who = yield* exchanges.open(query)
+          const opened = exchanges.open(query)
+          const who = Effect.isEffect(opened) ? yield* opened : opened
           if (who._tag === "Rejected") return who.reply
           const plain = reply(message, { rcode: 0, questionsEnd: query.questionsEnd })
           return who._tag === "Verified" ? who.seal(plain) : plain

@@ -24,12 +24,18 @@ const put = (name: string, value: string, expiresAt = 4e9): RowChange => ({
   row: { owner: unsafeMake(`${name}.mesh.test`), value, ttl: 1, createdAt: 0, expiresAt }
 })
 
+const refusal = (message: Buffer) => {
+  const reply = Buffer.from(message.subarray(0, 12))
+  reply.writeUInt16BE(0xa805, 2)
+  return reply
+}
+
 const refuse: SlowPath["Type"] = {
+  update: (message, _exchange, conclude) =>
+    conclude({ reply: refusal(message), outcome: "refused" }),
   handle: (message, exchange) =>
     Effect.sync(() => {
-      const reply = Buffer.from(message.subarray(0, 12))
-      reply.writeUInt16BE(0xa805, 2)
-      exchange.send(reply)
+      exchange.send(refusal(message))
       return "refused"
     })
 }
@@ -273,7 +279,7 @@ describe("Workers", () => {
       [],
       dnsThreadMain,
       [],
-      { handle: () => Effect.never }
+      { ...refuse, update: () => {} }
     )
   )
 

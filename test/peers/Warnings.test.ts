@@ -84,7 +84,7 @@ describe("a cluster manifest that ends", () => {
           Layer.provide([
             Layer.succeed(Reload, { register: () => Effect.void, all: Effect.void }),
             Layer.succeed(PeersConfig, Cluster.peersConfig()),
-            Layer.mock(Publisher, {}),
+            Layer.mock(Publisher, { submit: () => assert.fail("nothing is published") }),
             Layer.mock(PeerList, { current: Effect.succeed([]) }),
             Layer.mock(ManifestInstall, {
               installed,

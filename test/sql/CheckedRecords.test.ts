@@ -9,7 +9,7 @@ import * as CheckProcess from "../../src/sql/CheckProcess.ts"
 import { RecordRows } from "../../src/sql/RecordRows.ts"
 import * as SqlRecordStore from "../../src/sql/SqlRecordStore.ts"
 import { StoreThread } from "../../src/sql/StoreThread.ts"
-import { RecordStore } from "../../src/zone/RecordStore.ts"
+import { RecordStore, type StoreError } from "../../src/zone/RecordStore.ts"
 import { damage, make } from "../fixtures/LargeDatabase.ts"
 import { tempDirectory } from "../fixtures/TempDirectory.ts"
 import { liveNames, now, put } from "../zone/RecordStoreSuite.ts"
@@ -40,6 +40,9 @@ const opened = (path: string, look?: typeof CheckProcess.check) =>
     }
   })
 
+const submitted = ({ submit }: RecordStore["Type"], owner: string) =>
+  Effect.async<void, StoreError>((resume) => submit?.([put(owner, "1")], resume))
+
 const small = ["first.mesh.test 1", "second.mesh.test 2"]
 
 /** A program in the place of the checking process. */
@@ -65,9 +68,10 @@ describe("a large database", () => {
       assert.strictEqual(looked, 0)
       const marking = yield* Effect.fork(store.markSerial(7))
       const writing = yield* Effect.fork(store.commit([put("third.mesh.test", "1")]))
+      const submitting = yield* Effect.fork(submitted(store, "fourth.mesh.test"))
       const sweeping = yield* Effect.fork(store.sweep(now, 10))
       yield* TestClock.adjust("1 second")
-      for (const fiber of [marking, writing, sweeping])
+      for (const fiber of [marking, writing, submitting, sweeping])
         assert.isNull(
           yield* fiber.status.pipe(Effect.map((status) => (status._tag === "Done" ? status : null)))
         )
@@ -75,12 +79,15 @@ describe("a large database", () => {
       assert.isFalse(existsSync(`${path}-wal`) && readFileSync(`${path}-wal`).length > 0)
       yield* Deferred.succeed(verdict, undefined)
       yield* Fiber.join(writing)
+      yield* Fiber.join(submitting)
       yield* Fiber.join(marking)
       yield* Fiber.join(sweeping)
       yield* done
       assert.strictEqual(looked, 1)
       assert.strictEqual(yield* store.serialMark, 7)
-      assert.include(yield* live, "third.mesh.test 1")
+      yield* submitted(store, "fifth.mesh.test")
+      for (const name of ["third", "fourth", "fifth"])
+        assert.include(yield* live, `${name}.mesh.test 1`)
       yield* store.probe
     })
   )
@@ -103,6 +110,8 @@ describe("a large database", () => {
           assert.deepStrictEqual(yield* live, small)
           const refused = yield* Effect.flip(store.commit([put("third.mesh.test", "1")]))
           assert.strictEqual(refused.reason, "corrupt")
+          const untaken = yield* Effect.flip(submitted(store, "fourth.mesh.test"))
+          assert.strictEqual(untaken.reason, "corrupt")
           assert.strictEqual((yield* Effect.flip(store.markSerial(7))).reason, "corrupt")
           const error = yield* Effect.flip(done)
           assert.strictEqual(error.reason, "corrupt")

@@ -6,7 +6,7 @@ import { join } from "node:path"
 import * as Caller from "../../src/sql/StoreCaller.ts"
 import { StoreThread } from "../../src/sql/StoreThread.ts"
 import * as Thread from "../../src/sql/Thread.ts"
-import { RecordStore } from "../../src/zone/RecordStore.ts"
+import { RecordStore, type StoreError } from "../../src/zone/RecordStore.ts"
 import { hosted, Refused, Sample } from "../fixtures/Sample.ts"
 import { tempDirectory } from "../fixtures/TempDirectory.ts"
 import { now, put } from "../zone/RecordStoreSuite.ts"
@@ -27,6 +27,9 @@ const sample = Layer.scopedContext(
     )
   })
 )
+
+const submitted = (store: Sample["Type"], how: unknown) =>
+  Effect.async<unknown, StoreError | Refused>((resume) => store.submits(how, resume))
 
 describe("a hosted store", () => {
   it.layer(sample)((it) => {
@@ -83,6 +86,30 @@ describe("a hosted store", () => {
       })
     )
 
+    it.effect("tells how what was submitted has ended, whatever it was, and goes on", () =>
+      Effect.gen(function* () {
+        const store = yield* Sample
+        assert.deepStrictEqual(yield* submitted(store, { a: [1] }), { a: [1] })
+        assert.strictEqual(yield* submitted(store, "later"), "later")
+        const failed = yield* Effect.flip(submitted(store, "fails"))
+        assert.deepInclude(failed, { _tag: "StoreError", reason: "io", message: "the disk" })
+        assert.deepInclude(yield* Effect.flip(submitted(store, "refuses")), {
+          _tag: "Refused",
+          by: "the sample"
+        })
+        for (const [how, said] of [
+          ["bug", "a bug"],
+          ["unsendable", "could not be cloned"],
+          [() => "a function", "could not be cloned"]
+        ] as const) {
+          const exit = yield* Effect.exit(submitted(store, how))
+          assert(Exit.isFailure(exit) && Cause.isDie(exit.cause))
+          assert.include(Cause.pretty(exit.cause), said)
+        }
+        assert.strictEqual(yield* submitted(store, 1), 1)
+      })
+    )
+
     it.effect("streams no further ahead than it is read", () =>
       Effect.gen(function* () {
         const store = yield* Sample
@@ -130,11 +157,15 @@ describe("a hosted store", () => {
       const started = yield* thread
       const scope = yield* Scope.make()
       const store = yield* Scope.extend(Caller.open(started, hosted, path), scope)
-      const pending = yield* Effect.fork(store.writes("written", 100))
-      yield* Effect.sleep("20 millis")
+      const pending = yield* Effect.fork(store.writes("written", 20))
+      const told = yield* Effect.fork(submitted(store, "line"))
+      yield* Effect.sleep("10 millis")
       yield* Scope.close(scope, Exit.void)
       yield* Fiber.join(pending)
-      assert.strictEqual(readFileSync(path, "utf8"), "written\nclosed\n")
+      assert.strictEqual(yield* Fiber.join(told), "line")
+      assert.strictEqual(readFileSync(path, "utf8"), "written\nline\nclosed\n")
+      const later = yield* Effect.flip(submitted(store, 1))
+      assert.deepInclude(later, { _tag: "StoreError", reason: "closed" })
       const late = yield* Effect.flip(store.echo(1))
       assert.strictEqual(late.reason, "closed")
       const unread = yield* Effect.flip(Stream.runDrain(store.counts(3)))
@@ -176,11 +207,13 @@ describe("a hosted store", () => {
       const started = yield* thread
       const store = yield* Caller.open(started, hosted, path)
       const pending = yield* Effect.fork(Effect.flip(store.hangs))
+      const submitting = yield* Effect.fork(Effect.flip(submitted(store, "later")))
       const streaming = yield* Effect.fork(store.counts(1e9).pipe(Stream.runDrain, Effect.flip))
       yield* Effect.sleep("20 millis")
       assert.strictEqual((yield* Effect.flip(store.crashes)).reason, "closed")
       assert.strictEqual((yield* Fiber.join(pending)).reason, "closed")
       assert.strictEqual((yield* Fiber.join(streaming)).reason, "closed")
+      assert.deepInclude(yield* Fiber.join(submitting), { reason: "closed" })
       assert.strictEqual((yield* Effect.flip(store.echo(1))).reason, "closed")
       assert.include(yield* Effect.flip(started.died), "the store thread ended")
     })

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Effect, FastCheck as fc, type Layer, Stream, TestClock } from "effect"
 import * as Name from "../../src/wire/Name.ts"
 import { LiveZone } from "../../src/zone/LiveZone.ts"
-import { RecordStore, type RowChange } from "../../src/zone/RecordStore.ts"
+import { RecordStore, type RowChange, type StoreError } from "../../src/zone/RecordStore.ts"
 import type { StoredTxt } from "../../src/zone/TxtRecord.ts"
 import { valueHash } from "../../src/zone/ValueHash.ts"
 
@@ -50,6 +50,23 @@ export const suite = <E>(label: string, layer: () => Layer.Layer<RecordStore, E>
     )
 
   describe(`RecordStore (${label})`, () => {
+    holds(
+      "takes what is submitted as what is committed",
+      Effect.gen(function* () {
+        const store = yield* RecordStore
+        const { submit } = store
+        if (submit === undefined) return
+        const submitted = (...changes: ReadonlyArray<RowChange>) =>
+          Effect.async<void, StoreError>((resume) => submit(changes, resume))
+        yield* submitted(put("a.example", "1"), put("b.example", "2"))
+        yield* submitted(put("a.example", "1", now + 90))
+        yield* submitted(remove("b.example", "2"))
+        yield* submitted()
+        assert.deepStrictEqual(yield* liveRows(), [row("a.example", "1", now + 90)])
+        assert.strictEqual(yield* store.newest, now * 1000 + 1)
+      })
+    )
+
     holds(
       "gives back what was committed, ordered by owner, then by last write",
       Effect.gen(function* () {
