@@ -67,14 +67,20 @@ const unusedClients = {
   }
 }
 
-// An `import` of this module asks for all it has, a WebSocket client among them: Node then loads
-// its HTTP client too, 13 MB that only a node with peers has a use for.
-const lazyHttp = {
-  name: "lazy-http",
+// Modules of Node's that are loaded when one of their members is first used. An `import` of HTTP
+// asks for all it has, a WebSocket client among them, and 13 MB come with that; TLS reads every
+// certificate authority there is, on a thread of its own. Most nodes never use either.
+const lazyBuiltins = {
+  name: "lazy-builtins",
   setup(bundle) {
-    bundle.onResolve({ filter: /^node:http$/ }, ({ path }) => ({ path, namespace: "builtin" }))
+    const filter = /^(node:)?(http|https|tls|zlib|readline|child_process|repl|inspector)$/
+    bundle.onResolve({ filter }, ({ path }) => ({ path, namespace: "builtin" }))
     bundle.onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule("${path}")`
+      contents: Object.keys(process.getBuiltinModule(path))
+        .map((name) => `get ${name}() { return process.getBuiltinModule("${path}").${name} }`)
+        .join(",\n")
+        .replace(/^/, "module.exports = {\n")
+        .concat("\n}")
     }))
   }
 }
@@ -90,7 +96,7 @@ await build({
   format: "esm",
   target: "node24",
   external: ["better-sqlite3"],
-  plugins: [withoutBarrels, unusedClients, lazyHttp],
+  plugins: [withoutBarrels, unusedClients, lazyBuiltins],
   // Libraries in CommonJS expect to find `require`.
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);'
