@@ -8,7 +8,7 @@ import { build } from "esbuild"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
-/** The executable, and what runs on threads and in processes of its own; all end up side by side. */
+/** The executable, in parts, and what runs on threads and in processes of its own; all end up side by side. */
 const entries = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
   .filter((file) => file === "main.ts" || /(Thread|Process)Main\.ts$/.test(file))
   .sort()
@@ -85,13 +85,11 @@ const lazyBuiltins = {
   }
 }
 
-await build({
+const options = {
   absWorkingDir: root,
-  entryPoints: entries,
   entryNames: "[name]",
   outdir: process.argv[2],
   bundle: true,
-  splitting: true,
   platform: "node",
   format: "esm",
   target: "node24",
@@ -106,4 +104,10 @@ await build({
   sourcesContent: false,
   legalComments: "none",
   logLevel: "warning"
-})
+}
+
+// Each by itself: what two of them share would be kept whole for the one that needs the least.
+for (const entry of entries) {
+  const splitting = entry.endsWith("/main.ts")
+  await build({ ...options, entryPoints: [entry], splitting })
+}

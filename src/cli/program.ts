@@ -5,7 +5,7 @@
 import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect } from "effect"
 import { exitCode, explain } from "./ExitCode.ts"
-import { serve } from "./serve.ts"
+import { serve } from "./serving.ts"
 
 const asked = process.argv.slice(2).join(" ")
 
