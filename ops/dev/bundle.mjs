@@ -8,7 +8,7 @@ import { build } from "esbuild"
 
 const root = fileURLToPath(new URL("../..", import.meta.url))
 
-/** The executable, and what runs on threads and in processes of its own; all end up side by side. */
+/** The executable, in parts, and what runs on threads and in processes of its own; all end up side by side. */
 const entries = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" })
   .filter((file) => file === "main.ts" || /(Thread|Process)Main\.ts$/.test(file))
   .sort()
@@ -67,30 +67,34 @@ const unusedClients = {
   }
 }
 
-// An `import` of this module asks for all it has, a WebSocket client among them: Node then loads
-// its HTTP client too, 13 MB that only a node with peers has a use for.
-const lazyHttp = {
-  name: "lazy-http",
+// Modules of Node's that are loaded when one of their members is first used. An `import` of HTTP
+// asks for all it has, a WebSocket client among them, and 13 MB come with that; TLS reads every
+// certificate authority there is, on a thread of its own. Most nodes never use either.
+const lazyBuiltins = {
+  name: "lazy-builtins",
   setup(bundle) {
-    bundle.onResolve({ filter: /^node:http$/ }, ({ path }) => ({ path, namespace: "builtin" }))
+    const filter = /^(node:)?(http|https|tls|zlib|readline|child_process|repl|inspector)$/
+    bundle.onResolve({ filter }, ({ path }) => ({ path, namespace: "builtin" }))
     bundle.onLoad({ filter: /.*/, namespace: "builtin" }, ({ path }) => ({
-      contents: `module.exports = process.getBuiltinModule("${path}")`
+      contents: Object.keys(process.getBuiltinModule(path))
+        .map((name) => `get ${name}() { return process.getBuiltinModule("${path}").${name} }`)
+        .join(",\n")
+        .replace(/^/, "module.exports = {\n")
+        .concat("\n}")
     }))
   }
 }
 
-await build({
+const options = {
   absWorkingDir: root,
-  entryPoints: entries,
   entryNames: "[name]",
   outdir: process.argv[2],
   bundle: true,
-  splitting: true,
   platform: "node",
   format: "esm",
   target: "node24",
   external: ["better-sqlite3"],
-  plugins: [withoutBarrels, unusedClients, lazyHttp],
+  plugins: [withoutBarrels, unusedClients, lazyBuiltins],
   // Libraries in CommonJS expect to find `require`.
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);'
@@ -100,4 +104,10 @@ await build({
   sourcesContent: false,
   legalComments: "none",
   logLevel: "warning"
-})
+}
+
+// Each by itself: what two of them share would be kept whole for the one that needs the least.
+for (const entry of entries) {
+  const splitting = entry.endsWith("/main.ts")
+  await build({ ...options, entryPoints: [entry], splitting })
+}

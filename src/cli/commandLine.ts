@@ -7,7 +7,7 @@ import { adminCommands, runAdmin } from "./admin.ts"
 import * as checkConfig from "./checkConfig.ts"
 import * as cluster from "./cluster.ts"
 import { operationsCommands } from "./operations.ts"
-import { serve } from "./serve.ts"
+import { serve } from "./serving.ts"
 
 const root = Command.make("dnsmesh-node", {}, () => serve).pipe(
   Command.withDescription("A node of the DNS Mesh Protocol"),

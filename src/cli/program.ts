@@ -6,7 +6,7 @@ import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import { Console, Effect } from "effect"
 import { keepInPlaces } from "../runtime/RootFibers.ts"
 import { exitCode, explain } from "./ExitCode.ts"
-import { serve } from "./serve.ts"
+import { serve } from "./serving.ts"
 
 keepInPlaces()
 

@@ -6,6 +6,7 @@ import { DnsListeners } from "../dns/DnsServer.ts"
 import * as LiveSettings from "../LiveSettings.ts"
 import { HttpServer } from "../http/HttpServer.ts"
 import { ShownSettings } from "../http/ShownSettings.ts"
+import { collect } from "../runtime/Garbage.ts"
 import * as SystemdNotify from "../runtime/SystemdNotify.ts"
 import { loadConfig } from "../Settings.ts"
 import { StoreCheck } from "../sql/CheckedRecords.ts"
@@ -46,6 +47,8 @@ export const serve = Effect.gen(function* () {
         `http=${http.addresses.map(({ address, port }) => `${address}:${port}`).join(",")} ` +
         `db=${config.store.dbPath}`
     )
+    // What has been waiting for the start is answered first.
+    yield* Effect.zipRight(thread.tidy, collect).pipe(Effect.delay("1 second"), Effect.forkScoped)
     const { done } = yield* StoreCheck
     yield* Effect.raceFirst(done, thread.died)
     yield* SystemdNotify.announce(process.env, "serving")

@@ -4,6 +4,7 @@
  */
 import { Cause, Deferred, Effect, Schedule } from "effect"
 import type { MessagePort } from "node:worker_threads"
+import { collect } from "../runtime/Garbage.ts"
 import { TopTalkers } from "../runtime/TopTalkers.ts"
 import type { ServedZone, StaticRrset } from "../zone/ServedZones.ts"
 import { ZoneReader } from "../zone/ZoneReader.ts"
@@ -89,6 +90,8 @@ export const serve = (port: MessagePort, setup: Setup): Effect.Effect<void> => {
     const answering = Effect.gen(function* () {
       // Runs after the sockets have closed: nothing is counted behind it.
       yield* Effect.addFinalizer(() => tell)
+      // Before anybody is given to it.
+      yield* collect
       const sockets = yield* Effect.forEach(setup.endpoints, (endpoint) =>
         UdpServer.bind(endpoint, true)
       )

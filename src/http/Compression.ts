@@ -5,8 +5,6 @@ import type { Reply } from "./Reply.ts"
 
 /** Octets below which a reply fits a packet or two anyway. */
 const worthwhile = 2048
-/** Hashes and base64 hardly shrink further at higher levels, which cost several times as much. */
-const options = { level: constants.Z_BEST_SPEED }
 
 /** True when `acceptEncoding` names gzip and does not rule it out (RFC 9110 §12.5.3). */
 export const takesGzip = (acceptEncoding: string | undefined): boolean =>
@@ -31,7 +29,8 @@ export const compressed = (
     return Effect.succeed(reply)
   return Effect.async<Reply>((resume) => {
     // Off this thread: a digest of ten thousand rows takes a millisecond or ten.
-    gzip(body, options, (error, octets) =>
+    // Hashes and base64 hardly shrink further at higher levels, which cost several times as much.
+    gzip(body, { level: constants.Z_BEST_SPEED }, (error, octets) =>
       resume(
         Effect.succeed(
           error !== null

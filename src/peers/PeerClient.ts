@@ -57,28 +57,26 @@ export class PeerClient extends Context.Tag("dnsmesh/peers/PeerClient")<
     Effect.gen(function* () {
       // A kept connection was vetted for whoever chose its address: never shared between them.
       const agents = yield* Effect.acquireRelease(
-        Effect.sync(() => {
-          const options = { keepAlive: true, maxSockets: 4, maxFreeSockets: 2, timeout: 60_000 }
-          const pair = () => ({ http: new http.Agent(options), https: new https.Agent(options) })
-          return { operator: pair(), stranger: pair() }
-        }),
-        (all) =>
-          Effect.sync(() => {
-            for (const { http, https } of [all.operator, all.stranger]) {
-              http.destroy()
-              https.destroy()
-            }
-          })
+        Effect.sync(() => new Map<string, http.Agent>()),
+        (agents) => Effect.sync(() => agents.forEach((agent) => agent.destroy()))
       )
+      /** Made when first asked for: a node without peers never loads what TLS takes. */
+      const agentFor = ({ chosenBy, url: { secure } }: PeerRequest): http.Agent => {
+        const key = `${chosenBy} ${secure}`
+        const options = { keepAlive: true, maxSockets: 4, maxFreeSockets: 2, timeout: 60_000 }
+        const agent =
+          agents.get(key) ?? (secure ? new https.Agent(options) : new http.Agent(options))
+        agents.set(key, agent)
+        return agent
+      }
       return PeerClient.of({
         request: (request) => {
           const { chosenBy, url } = request
-          const pair = agents[chosenBy]
-          if (isIP(url.host) === 0) return exchange(request, url.secure ? pair.https : pair.http)
+          if (isIP(url.host) === 0) return exchange(request, agentFor(request))
           // An address literal is connected to without a look-up.
           return Either.match(vet(url.host, url.host, chosenBy), {
             onLeft: Effect.fail,
-            onRight: () => exchange(request, url.secure ? pair.https : pair.http)
+            onRight: () => exchange(request, agentFor(request))
           })
         }
       })

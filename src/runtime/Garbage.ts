@@ -1,15 +1,15 @@
 /**
  * What V8 is told about garbage beyond its own judgement.
  *
- * A full collection on request: what has been loaded and read by the time a node begins to serve
- * leaves ten megabytes of garbage and a nursery at its largest; collected at once, that memory
+ * A full collection on request: what a thread has loaded and read by the time it has nothing more
+ * to begin leaves megabytes of garbage and a nursery at its largest; collected at once, that memory
  * goes back to the system instead of staying reserved for as long as the node is quiet.
  */
 import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { Effect } from "effect"
 
-/** Holds the event loop for some 15 ms: only for before serving. */
+/** Holds this thread for tens of milliseconds: once, when it has begun all that it is for. */
 export const collect: Effect.Effect<void> = Effect.sync(() => {
   // A context made while the flag is set carries the collector; nobody else gets to see it.
   setFlagsFromString("--expose-gc")

@@ -87,13 +87,24 @@ const make = Effect.gen(function* () {
     }
   )
 
+  /** Reads everything once: pages kept of it would be memory that is never given back. */
+  const passingThrough = <A, E>(reading: Effect.Effect<A, E>) =>
+    Effect.gen(function* () {
+      const [kept] = yield* sql<{ cache_size: number }>`PRAGMA cache_size`
+      yield* sql`PRAGMA cache_size = ${sql.literal(String(passingPages))}`
+      return yield* Effect.ensuring(
+        reading,
+        Effect.ignore(sql`PRAGMA cache_size = ${sql.literal(String(kept?.cache_size ?? 0))}`)
+      )
+    })
+
   /** Brings the file to where rows can be written. */
   const settle = Effect.gen(function* () {
     yield* Migrations.run({ steps: RecordSchema.steps, always: RecordSchema.upkeep })
     yield* RecordSchema.dropUnneeded
     yield* readMark
     if (unchecked !== undefined) yield* unchecked.writable
-  }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+  }).pipe(Effect.provideService(SqlClient.SqlClient, sql), passingThrough)
   yield* unchecked === undefined ? settle : readMark
 
   const commit = ({ now, puts, removals }: Packed): Effect.Effect<void, SqlError> => {
@@ -124,17 +135,6 @@ const make = Effect.gen(function* () {
         }
       )
     )
-
-  /** Reads everything once: pages kept of it would be memory that is never given back. */
-  const passingThrough = <A, E>(reading: Effect.Effect<A, E>) =>
-    Effect.gen(function* () {
-      const [kept] = yield* sql<{ cache_size: number }>`PRAGMA cache_size`
-      yield* sql`PRAGMA cache_size = ${sql.literal(String(passingPages))}`
-      return yield* Effect.ensuring(
-        reading,
-        Effect.ignore(sql`PRAGMA cache_size = ${sql.literal(String(kept?.cache_size ?? 0))}`)
-      )
-    })
 
   return RecordRows.of({
     unchecked: Effect.succeed(unchecked?.path),

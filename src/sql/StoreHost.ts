@@ -6,6 +6,7 @@
 import { Cause, Chunk, Clock, Effect, Exit, Option, Runtime, Schema, Scope, Stream } from "effect"
 import type { MessagePort } from "node:worker_threads"
 import { contained } from "../runtime/Contained.ts"
+import { collect } from "../runtime/Garbage.ts"
 import { StoreError } from "../zone/RecordStore.ts"
 import type { AnyHostedStore } from "./HostedStore.ts"
 import { OpenError } from "./OpenError.ts"
@@ -219,6 +220,8 @@ export const serve = (port: MessagePort, stores: ReadonlyArray<AnyHostedStore>) 
           return open(request.id, request.name, request.path)
         case "Close":
           return Effect.zipRight(close(request.store), done(request.id))
+        case "Tidy":
+          return Effect.zipRight(collect, done(request.id))
       }
     }
 

@@ -35,8 +35,10 @@ export type Close = { readonly _tag: "Close"; readonly store: number } & Numbere
 export type Next = { readonly _tag: "Next"; readonly cursor: number } & Numbered
 /** Gives a cursor up. */
 export type Release = { readonly _tag: "Release"; readonly cursor: number } & Numbered
+/** Gives back the memory that only opening and filling took. */
+export type Tidy = { readonly _tag: "Tidy" } & Numbered
 
-export type Asked = Call | Submit | OpenCursor | Open | Close | Next | Release
+export type Asked = Call | Submit | OpenCursor | Open | Close | Next | Release | Tidy
 /** `Stop` closes every store and ends the thread; it has no reply. */
 export type Request = Asked | { readonly _tag: "Stop" }
 

@@ -49,6 +49,8 @@ export class StoreThread extends Context.Tag("dnsmesh/sql/StoreThread")<
     ) => Effect.Effect<S, OpenError, Scope.Scope>
     /** Never succeeds; fails when the thread has died. For whoever ends the node. */
     readonly died: Effect.Effect<never, StoreThreadDied>
+    /** Gives back the memory that only the start took; what is asked meanwhile waits. */
+    readonly tidy: Effect.Effect<void>
   }
 >() {
   /** The bare thread: starts with the scope, ends with it after every store has closed. */
@@ -56,7 +58,8 @@ export class StoreThread extends Context.Tag("dnsmesh/sql/StoreThread")<
     StoreThread,
     Effect.map(Thread.start(), (thread) => ({
       open: (store, path) => Caller.open(thread, store, path),
-      died: Effect.mapError(thread.died, (message) => new StoreThreadDied({ message }))
+      died: Effect.mapError(thread.died, (message) => new StoreThreadDied({ message })),
+      tidy: Effect.ignore(thread.ask((id) => ({ _tag: "Tidy", id })))
     }))
   )
 

@@ -4,7 +4,6 @@
  * one; afterwards only the publisher and the expiry fiber change it.
  */
 import { Context, Effect, Layer } from "effect"
-import { collect } from "../runtime/Garbage.ts"
 import * as UnixTime from "../runtime/UnixTime.ts"
 import { LiveZone } from "./LiveZone.ts"
 import { RecordStore } from "./RecordStore.ts"
@@ -18,8 +17,6 @@ export class AnswerIndex extends Context.Tag("dnsmesh/zone/AnswerIndex")<AnswerI
       const zone = new LiveZone(now)
       yield* store.fill(zone.memory, now)
       zone.refresh()
-      // All that the node is made of has been loaded by now.
-      yield* collect
       return zone
     })
   )

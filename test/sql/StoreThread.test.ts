@@ -235,6 +235,21 @@ describe("a hosted store", () => {
 })
 
 describe("StoreThread", () => {
+  it.scopedLive("goes on with what it holds after it has given memory back", () =>
+    Effect.gen(function* () {
+      const path = join(yield* tempDirectory, "dmp.db")
+      const context = yield* Layer.build(StoreThread.layer({ dbPath: path }))
+      const store = Context.get(context, RecordStore)
+      yield* store.commit([put("a.mesh.test", "v=1")])
+      yield* Context.get(context, StoreThread).tidy
+      const groups = Chunk.toReadonlyArray(yield* Stream.runCollect(store.live(now)))
+      assert.deepStrictEqual(
+        groups.flat().map(([, value]) => value),
+        ["v=1"]
+      )
+    })
+  )
+
   it.scopedLive("refuses a foreign file and a second node, with the reason", () =>
     Effect.gen(function* () {
       const directory = yield* tempDirectory
