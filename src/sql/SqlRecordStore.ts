@@ -14,6 +14,7 @@ import * as Migrations from "./Migrations.ts"
 import { OpenError } from "./OpenError.ts"
 import * as PreMigration from "./PreMigration.ts"
 import type { Packed } from "./RecordChanges.ts"
+import * as RecordOpening from "./RecordOpening.ts"
 import { RecordRows } from "./RecordRows.ts"
 import * as RecordSchema from "./RecordSchema.ts"
 import { scanner } from "./Scan.ts"
@@ -84,7 +85,6 @@ const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const write = yield* writer
   const scan = yield* scanner
-  const unchecked = Option.getOrUndefined(yield* Effect.serviceOption(SqliteFile.Unchecked))
   let lastStored = 0
   const readMark = Effect.map(
     sql<{ last: number }>`SELECT max(
@@ -95,14 +95,7 @@ const make = Effect.gen(function* () {
     }
   )
 
-  /** Brings the file to where rows can be written. */
-  const settle = Effect.gen(function* () {
-    yield* Migrations.run({ steps: RecordSchema.steps, always: RecordSchema.upkeep })
-    yield* RecordSchema.dropUnneeded
-    yield* readMark
-    if (unchecked !== undefined) yield* unchecked.writable
-  }).pipe(Effect.provideService(SqlClient.SqlClient, sql))
-  yield* unchecked === undefined ? settle : readMark
+  const opening = yield* RecordOpening.make(readMark)
 
   const commit = ({ puts, removals }: Packed) =>
     Effect.flatMap(Clock.currentTimeMillis, (now) => {
@@ -140,15 +133,7 @@ const make = Effect.gen(function* () {
     })
 
   return RecordRows.of({
-    unchecked: Effect.succeed(unchecked?.path),
-    check: Effect.suspend(() =>
-      unchecked === undefined
-        ? Effect.void
-        : Effect.flatMap(sql.reserve, (connection) =>
-            SqliteFile.refuseDamaged(connection, unchecked.path)
-          ).pipe(Effect.scoped, Effect.mapError(SqliteFile.toOpenError(unchecked.path)))
-    ),
-    settle: Effect.catchTag(settle, "SqlError", (error) => Effect.fail(toStoreError(error))),
+    ...opening,
     commit: (changes) => asStoreError(commit(changes)),
     live: (now) =>
       livePages(now).pipe(
