@@ -148,6 +148,12 @@ export const limitExceeded = ({ limit, cap }: LimitExceeded, owner: string): Ref
         code: "node-full",
         error: `the node already holds ${cap} records`
       })
+    case "memory":
+      return new Refusal({
+        status: 507,
+        code: "node-full",
+        error: "the node has no memory left for more records"
+      })
     case "rrset-bytes":
       return new Refusal({
         status: 413,
