@@ -67,6 +67,7 @@ const httpDefaults: HttpConfigShape = {
   port: 0,
   rate: 0,
   burst: 0,
+  rateExempt: [],
   maxConcurrency: 64,
   maxConnections: 1024,
   trustedProxies: [],
