@@ -69,6 +69,7 @@ import { AnswerIndex } from "./zone/AnswerIndex.ts"
 import { ChangeFeed } from "./zone/ChangeFeed.ts"
 import * as Cleanup from "./zone/Cleanup.ts"
 import * as Expiry from "./zone/Expiry.ts"
+import * as MemoryWatch from "./zone/MemoryWatch.ts"
 import { Publisher } from "./zone/Publisher.ts"
 import type { RecordStore } from "./zone/RecordStore.ts"
 import { ServedZones } from "./zone/ServedZones.ts"
@@ -88,6 +89,7 @@ const zone = Layer.mergeAll(
   Publisher.layer,
   ZoneVersions.layer,
   Expiry.layer,
+  MemoryWatch.layer,
   Stamps.layer,
   cleanup()
 ).pipe(

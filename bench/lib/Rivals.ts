@@ -2,6 +2,7 @@
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { ChildProcess } from "node:child_process"
+import { knotServer } from "../../test/fixtures/Secondaries.ts"
 import { pinned } from "./Machine.ts"
 import { zone } from "./Workload.ts"
 
@@ -76,15 +77,7 @@ export const knot: Rival = {
     const config = join(dir, "knot.conf")
     writeFileSync(
       config,
-      `server:
-  listen: 127.0.0.1@${port}
-  rundir: "${dir}"
-  udp-workers: 1
-  tcp-workers: 1
-  background-workers: 1
-database:
-  storage: "${dir}"
-zone:
+      `${knotServer(port, dir)}zone:
   - domain: ${zone}
     file: "${zoneFile}"
 `

@@ -23,18 +23,20 @@ const opened = (row: TsigKey, sealKey: Option.Option<TsigSeal.SealKey>): TsigKey
 export const over = (
   store: TsigKeyStoreShape,
   sealKey: Option.Option<TsigSeal.SealKey>
-): TsigKeyStoreShape => ({
-  ...store,
-  list: Effect.map(store.list, (rows) => rows.map((row) => opened(row, sealKey))),
-  find: (name) => Effect.map(store.find(name), (row) => row && opened(row, sealKey)),
-  put: (row) =>
-    store.put(
-      Option.match(sealKey, {
-        onNone: () => row,
-        onSome: (key) => ({ ...row, secret: TsigSeal.seal(row.secret, row.name, key) })
-      })
-    )
-})
+): TsigKeyStoreShape => {
+  const sealed = (secret: Uint8Array, name: string) =>
+    Option.match(sealKey, {
+      onNone: () => secret,
+      onSome: (key) => TsigSeal.seal(secret, name, key)
+    })
+  return {
+    ...store,
+    list: Effect.map(store.list, (rows) => rows.map((row) => opened(row, sealKey))),
+    find: (name) => Effect.map(store.find(name), (row) => row && opened(row, sealKey)),
+    put: (row) => store.put({ ...row, secret: sealed(row.secret, row.name) }),
+    rekey: (name, secret, now) => store.rekey(name, sealed(secret, name), now)
+  }
+}
 
 /** Stands between the store and everybody who uses it. */
 export const layer: Layer.Layer<TsigKeyStore, never, TsigKeyStore | UpdateConfig> = Layer.effect(

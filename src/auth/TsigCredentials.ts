@@ -10,7 +10,7 @@ import { TokensChanged, TsigKeysChanged } from "./CredentialsChanged.ts"
 import { RegistrationConfig, reservedUntil } from "./RegistrationConfig.ts"
 import type { Subject } from "./Subject.ts"
 import { TokenStore } from "./TokenStore.ts"
-import { isActive, type TsigKey } from "./TsigKey.ts"
+import type { TsigKey } from "./TsigKey.ts"
 import { TsigKeyStore } from "./TsigKeyStore.ts"
 import * as TsigMint from "./TsigMint.ts"
 import { UpdateConfig } from "./UpdateConfig.ts"
@@ -76,9 +76,10 @@ export const issue = Effect.fn("TsigCredentials.issue")(function* (request: Tsig
 export const rotate = Effect.fn("TsigCredentials.rotate")(function* (name: string, issuer: string) {
   const store = yield* TsigKeyStore
   const found = yield* store.find(name)
-  if (found === undefined || !isActive(found, yield* UnixTime.now)) return Option.none<TsigKey>()
-  const key: TsigKey = { ...found, secret: yield* TsigMint.secret }
-  yield* store.put(key)
+  const secret = yield* TsigMint.secret
+  if (found === undefined || !(yield* store.rekey(name, secret, yield* UnixTime.now)))
+    return Option.none<TsigKey>()
+  const key: TsigKey = { ...found, secret }
   yield* issuedLine(key, issuer)
   yield* yield* TsigKeysChanged
   return Option.some(key)

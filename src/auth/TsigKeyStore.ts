@@ -6,7 +6,7 @@
  */
 import { Context, Effect, Layer } from "effect"
 import type { StoreError } from "../zone/RecordStore.ts"
-import { canonicalName, type TsigKey } from "./TsigKey.ts"
+import { canonicalName, isActive, type TsigKey } from "./TsigKey.ts"
 
 export interface TsigKeyStoreShape {
   /** Another number than before once anybody, this process or another, has written. Cheap. */
@@ -16,6 +16,15 @@ export interface TsigKeyStoreShape {
   readonly find: (name: string) => Effect.Effect<TsigKey | undefined, StoreError>
   /** Inserts `key`, or overwrites the one of its name: the old secret is dead at once. */
   readonly put: (key: TsigKey) => Effect.Effect<void, StoreError>
+  /**
+   * Gives the key a new secret, if it is live at `now`; false when it is not. In one step, so that
+   * a revocation in the same moment stands.
+   */
+  readonly rekey: (
+    name: string,
+    secret: Uint8Array,
+    now: number
+  ) => Effect.Effect<boolean, StoreError>
   /** False when there is no such key or it was revoked before. */
   readonly revoke: (name: string) => Effect.Effect<boolean, StoreError>
   /** How many keys were revoked. */
@@ -56,6 +65,13 @@ const memory = (keys: Map<string, TsigKey>): TsigKeyStoreShape => {
     ),
     find: (name) => Effect.sync(() => keys.get(canonicalName(name))),
     put: (key) => Effect.sync(() => write({ ...key, name: canonicalName(key.name) })),
+    rekey: (name, secret, now) =>
+      Effect.sync(() => {
+        const key = keys.get(canonicalName(name))
+        if (key === undefined || !isActive(key, now)) return false
+        write({ ...key, secret })
+        return true
+      }),
     revoke: (name) => Effect.sync(() => revokeWhere((key) => key.name === canonicalName(name)) > 0),
     revokeSubject: (subject) =>
       Effect.sync(() => revokeWhere((key) => subject !== "" && key.subject === subject)),

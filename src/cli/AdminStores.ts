@@ -5,7 +5,7 @@
 import * as NodeFileSystem from "@effect/platform-node/NodeFileSystem"
 import { existsSync } from "node:fs"
 import { dirname } from "node:path"
-import { Context, Effect, Layer, Option } from "effect"
+import { Console, Context, Effect, Layer, Option } from "effect"
 import { RegistrationConfig } from "../auth/RegistrationConfig.ts"
 import * as SealedTsigKeys from "../auth/SealedTsigKeys.ts"
 import type { TokenStore } from "../auth/TokenStore.ts"
@@ -88,3 +88,21 @@ export const withTsigKeys = <A, E, R>(
     )
     return yield* Effect.provide(body, stores)
   })
+
+const trail: Layer.Layer<never, AdminFailure, AdminFiles> = Layer.unwrapEffect(
+  Effect.gen(function* () {
+    const { tokenDb } = yield* AdminFiles
+    const { store } = yield* settings
+    const path = Option.getOrElse(tokenDb, () => store.tokenDbPath)
+    if (!existsSync(path)) return Layer.empty
+    return Layer.catchAll(SqlTokenStore.layerFile(path), ({ message }) =>
+      Layer.effectDiscard(Console.error(`warning: not in the audit trail: ${message}`))
+    )
+  })
+)
+
+/**
+ * For what leaves a line in the audit trail: the token database, where that lies, is open too if
+ * there is one. Nothing is left undone because the line cannot be written.
+ */
+export const withTrail = Effect.provide(trail)

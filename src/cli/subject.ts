@@ -6,11 +6,12 @@ import { Console, Effect } from "effect"
 import { isReserved, type Owner } from "../auth/Ownership.ts"
 import { isLive } from "../auth/TokenRow.ts"
 import { TokenStore } from "../auth/TokenStore.ts"
+import * as TsigCredentials from "../auth/TsigCredentials.ts"
 import { isActive } from "../auth/TsigKey.ts"
 import { TsigKeyStore } from "../auth/TsigKeyStore.ts"
 import * as UnixTime from "../runtime/UnixTime.ts"
 import { failed } from "./AdminFailure.ts"
-import { withTokens, withTsigKeys } from "./AdminStores.ts"
+import { withTokens, withTrail, withTsigKeys } from "./AdminStores.ts"
 import * as Text from "./AdminText.ts"
 
 const subject = Args.text({ name: "subject" })
@@ -117,9 +118,7 @@ const ending = <A>(
     const outcome = yield* withTokens(
       Effect.flatMap(TokenStore, (store) => change(store, name, now))
     )
-    const keys = yield* withTsigKeys(
-      Effect.flatMap(TsigKeyStore, (store) => store.revokeSubject(name))
-    )
+    const keys = yield* withTrail(withTsigKeys(TsigCredentials.revokeAll(name)))
     if (outcome === false && keys === 0) return yield* failed(`error: nobody holds '${name}'`)
     const tokens = typeof outcome === "number" ? outcome : undefined
     if (given.json) return yield* Text.printJson({ subject: name, done, tokens, tsig_keys: keys })

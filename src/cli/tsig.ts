@@ -10,7 +10,7 @@ import { TsigKeyStore } from "../auth/TsigKeyStore.ts"
 import { layer as settingsLayer } from "../Settings.ts"
 import * as UnixTime from "../runtime/UnixTime.ts"
 import { failed, usage } from "./AdminFailure.ts"
-import { settings, withTokens, withTsigKeys } from "./AdminStores.ts"
+import { settings, withTokens, withTrail, withTsigKeys } from "./AdminStores.ts"
 import * as Text from "./AdminText.ts"
 
 const name = Args.text({ name: "name" })
@@ -122,7 +122,7 @@ const revoke = Command.make("revoke", { target: Args.text({ name: "target" }), j
       Option.isSome(asSubject)
         ? TsigCredentials.revokeAll(asSubject.value)
         : Effect.map(TsigCredentials.revoke(given.target), Number)
-    )
+    ).pipe(withTrail)
     if (count === 0) return yield* failed(`error: no live TSIG key matches '${given.target}'`)
     yield* given.json
       ? Text.printJson({ target: given.target, revoked: count })
@@ -136,12 +136,12 @@ const rotate = Command.make("rotate", { name, json }, (given) =>
     const key = yield* withTsigKeys(
       Effect.gen(function* () {
         yield* found(yield* TsigKeyStore, given.name)
-        const rotated = yield* TsigCredentials.rotate(given.name, Text.operator())
+        const rotated = yield* TsigCredentials.rotate(given.name, `${Text.operator()}:rotate`)
         return Option.isSome(rotated)
           ? rotated.value
           : yield* failed(`error: '${given.name}' is revoked or expired; issue a new key`)
       })
-    )
+    ).pipe(withTrail)
     yield* printKey(key, now, given.json, true)
   }).pipe(Effect.catchTag("StoreError", Text.storeFailed))
 ).pipe(Command.withDescription("Give a key a new secret; name, scope and end stay"))

@@ -35,7 +35,8 @@ export const endingOf: (error: PublishError) => Ending = Match.type<PublishError
   Match.tagsExhaustive({
     NotGranted: () => end("REFUSED"),
     // A full node is one to try again later; every other cap is there to stay.
-    LimitExceeded: ({ limit }) => (limit === "records" ? failed : end("REFUSED")),
+    LimitExceeded: ({ limit }) =>
+      limit === "records" || limit === "memory" ? failed : end("REFUSED"),
     ContentRefused: () => end("REFUSED"),
     PrerequisiteFailed: (unmet) => end(unmet.rcode),
     StoreError: () => failed

@@ -2,7 +2,7 @@
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
 import { auditEvents } from "../auth/AuditRow.ts"
-import { Problem } from "./Refusal.ts"
+import { problems } from "./Refusal.ts"
 
 const seconds = (what: string) => Schema.Int.annotations({ description: `${what}, Unix seconds.` })
 const orNever = (what: string) =>
@@ -64,11 +64,7 @@ export const defaultEntries = 100
 
 const facts = HttpApiEndpoint.get("account", "/v1/account")
   .addSuccess(AccountFacts)
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 403 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
+  .addError(problems(503))
   .annotate(OpenApi.Summary, "Who this token's holder is, and what the token may do")
 
 const records = HttpApiEndpoint.get("ownRecords", "/v1/account/records")
@@ -80,11 +76,7 @@ const records = HttpApiEndpoint.get("ownRecords", "/v1/account/records")
     })
   )
   .addSuccess(OwnRecords)
-  .addError(Problem, { status: 400 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 403 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 429 })
+  .addError(problems(400))
   .annotate(OpenApi.Summary, "Read the live records of one's own names")
   .annotate(
     OpenApi.Description,
@@ -103,12 +95,7 @@ const audit = HttpApiEndpoint.get("ownAudit", "/v1/account/audit")
     })
   )
   .addSuccess(OwnAudit)
-  .addError(Problem, { status: 400 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 403 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
+  .addError(problems(400, 503))
   .annotate(OpenApi.Summary, "Read what the audit trail says about oneself")
   .annotate(
     OpenApi.Description,
@@ -119,6 +106,7 @@ export class AccountApi extends HttpApiGroup.make("account")
   .add(facts)
   .add(records)
   .add(audit)
+  .addError(problems(401, 403, 404, 429))
   .annotate(
     OpenApi.Description,
     "What a node keeps about a user, for that user; takes the user's token. Absent where there are no users."

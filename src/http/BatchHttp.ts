@@ -105,7 +105,7 @@ export const route = Effect.gen(function* () {
     // too much for a body of this length.
     const { records } = yield* jsonObject(yield* exchange.body(maxBatchBytes), "any")
     if (!Array.isArray(records) || records.length === 0) return yield* notAList
-    const most = Math.min(maxBatch, writer.isOperator ? maxBatch : bucket.most)
+    const most = Math.min(maxBatch, writer.isOperator ? maxBatch : bucket.most(exchange))
     if (records.length > most) return yield* tooMany(most)
     const more = writer.isOperator ? 0 : records.length - 1
     const over = more === 0 ? undefined : bucket.charge(exchange, more, 1)

@@ -11,7 +11,7 @@ import {
   Revoked,
   Rotate
 } from "./CredentialsSchemas.ts"
-import { Problem } from "./Refusal.ts"
+import { problems } from "./Refusal.ts"
 
 /** Rows of one answer. */
 export const maxRows = 10_000
@@ -35,23 +35,14 @@ const bySubject = Schema.Struct({ subject: Schema.String })
 const listTokens = HttpApiEndpoint.get("listTokens", "/v1/admin/tokens")
   .setUrlParams(selection)
   .addSuccess(HeldTokens)
-  .addError(Problem, { status: 400 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
+  .addError(problems(400))
   .annotate(OpenApi.Summary, "List publish tokens")
   .annotate(OpenApi.Description, "Live ones, newest first; never the tokens themselves.")
 
 const issueToken = HttpApiEndpoint.post("issueToken", "/v1/admin/tokens")
   .setPayload(IssueToken)
   .addSuccess(NewToken, { status: 201 })
-  .addError(Problem, { status: 400 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 409 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
+  .addError(problems(400, 409))
   .annotate(OpenApi.Summary, "Issue a publish token")
   .annotate(
     OpenApi.Description,
@@ -61,10 +52,6 @@ const issueToken = HttpApiEndpoint.post("issueToken", "/v1/admin/tokens")
 const revokeToken = HttpApiEndpoint.del("revokeToken", "/v1/admin/tokens/:token_hash")
   .setPath(byHash)
   .addSuccess(HttpApiSchema.NoContent)
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
   .annotate(OpenApi.Summary, "Revoke a token")
   .annotate(
     OpenApi.Description,
@@ -75,12 +62,7 @@ const rotateToken = HttpApiEndpoint.post("rotateToken", "/v1/admin/tokens/:token
   .setPath(byHash)
   .setPayload(Rotate)
   .addSuccess(NewToken, { status: 201 })
-  .addError(Problem, { status: 400 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 409 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
+  .addError(problems(400, 409))
   .annotate(OpenApi.Summary, "Put a new token in the place of one")
   .annotate(
     OpenApi.Description,
@@ -91,12 +73,7 @@ const rotateSubject = HttpApiEndpoint.post("rotateSubject", "/v1/admin/subjects/
   .setPath(bySubject)
   .setPayload(Rotate)
   .addSuccess(NewToken, { status: 201 })
-  .addError(Problem, { status: 400 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 409 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
+  .addError(problems(400, 409))
   .annotate(OpenApi.Summary, "Put one new token in the place of all of a subject")
   .annotate(
     OpenApi.Description,
@@ -109,11 +86,7 @@ const revokeSubject = HttpApiEndpoint.del(
 )
   .setPath(bySubject)
   .addSuccess(Revoked)
-  .addError(Problem, { status: 400 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
+  .addError(problems(400))
   .annotate(OpenApi.Summary, "Revoke every token and TSIG key of a subject")
   .annotate(
     OpenApi.Description,
@@ -123,23 +96,14 @@ const revokeSubject = HttpApiEndpoint.del(
 const listTsigKeys = HttpApiEndpoint.get("listTsigKeys", "/v1/admin/tsig-keys")
   .setUrlParams(selection)
   .addSuccess(HeldTsigKeys)
-  .addError(Problem, { status: 400 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
+  .addError(problems(400))
   .annotate(OpenApi.Summary, "List TSIG keys")
   .annotate(OpenApi.Description, "Active ones, by name; never their secrets.")
 
 const issueTsigKey = HttpApiEndpoint.post("issueTsigKey", "/v1/admin/tsig-keys")
   .setPayload(IssueTsigKey)
   .addSuccess(NewTsigKey, { status: 201 })
-  .addError(Problem, { status: 400 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 409 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
+  .addError(problems(400, 409))
   .annotate(OpenApi.Summary, "Issue a TSIG key")
   .annotate(
     OpenApi.Description,
@@ -149,20 +113,12 @@ const issueTsigKey = HttpApiEndpoint.post("issueTsigKey", "/v1/admin/tsig-keys")
 const revokeTsigKey = HttpApiEndpoint.del("revokeTsigKey", "/v1/admin/tsig-keys/:name")
   .setPath(byName)
   .addSuccess(HttpApiSchema.NoContent)
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
   .annotate(OpenApi.Summary, "Revoke a TSIG key")
   .annotate(OpenApi.Description, "404 if there is no such live key.")
 
 const rotateTsigKey = HttpApiEndpoint.post("rotateTsigKey", "/v1/admin/tsig-keys/:name/rotate")
   .setPath(byName)
   .addSuccess(NewTsigKey, { status: 201 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
   .annotate(OpenApi.Summary, "Give a TSIG key a new secret")
   .annotate(OpenApi.Description, "Name, scope and end stay; the old secret signs nothing any more.")
 
@@ -177,6 +133,7 @@ export class CredentialsApi extends HttpApiGroup.make("credentials")
   .add(issueTsigKey)
   .add(revokeTsigKey)
   .add(rotateTsigKey)
+  .addError(problems(401, 404, 429, 503))
   .annotate(
     OpenApi.Description,
     "Credentials of users, given out and ended by the operator's programs as by the commands `token` and `tsig`; takes the operator's token. Absent without one; tokens are there where the mode is `multi-tenant`, TSIG keys where DNS UPDATE is on. A member that no body here has is refused, so that a slip of the pen makes no token without end."

@@ -24,6 +24,11 @@ export const settings = {
     max: 1_000_000,
     default: 100
   }),
+  rateExempt: NetworkSetting.cidrs("DMP_HTTP_RATE_EXEMPT", {
+    about:
+      "Address ranges that DMP_HTTP_RATE does not hold for, such as a gateway that publishes for many users. Not that of a proxy: whoever it fails to name would have no limit.",
+    default: []
+  }),
   maxConcurrency: Setting.integer("DMP_HTTP_MAX_CONCURRENCY", {
     ...count,
     about:
@@ -69,6 +74,8 @@ export interface HttpConfigShape {
   /** Tokens per second and client; 0 lifts the limit. */
   readonly rate: number
   readonly burst: number
+  /** CIDR notation. */
+  readonly rateExempt: ReadonlyArray<string>
   readonly maxConcurrency: number
   readonly maxConnections: number
   /** CIDR notation. */

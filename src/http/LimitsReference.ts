@@ -26,7 +26,7 @@ export const limits: ReadonlyArray<Described> = [
     name: "client",
     who: "records, batches, accounts and the operator's credential routes, each client address",
     numbers: perSecond(http.rate, http.burst),
-    settings: named(http.rate, http.burst)
+    settings: named(http.rate, http.burst, http.rateExempt)
   },
   {
     name: "token",

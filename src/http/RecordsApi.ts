@@ -4,7 +4,7 @@
  */
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
-import { Problem } from "./Refusal.ts"
+import { problems } from "./Refusal.ts"
 
 export const defaultTtl = 300
 
@@ -78,8 +78,6 @@ const read = HttpApiEndpoint.get("read", "/v1/records/:name")
   .setPath(path)
   .addSuccess(Records)
   .addError(Records, { status: 404 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 429 })
   .annotate(OpenApi.Summary, "Read the live values of a name")
   .annotate(
     OpenApi.Description,
@@ -90,13 +88,7 @@ const publish = HttpApiEndpoint.post("publish", "/v1/records/:name")
   .setPath(path)
   .setPayload(PublishPayload)
   .addSuccess(Published, { status: 201 })
-  .addError(Problem, { status: 400 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 403 })
-  .addError(Problem, { status: 413 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
-  .addError(Problem, { status: 507 })
+  .addError(problems(400, 403, 413, 503, 507))
   .annotate(OpenApi.Summary, "Publish a value")
   .annotate(
     OpenApi.Description,
@@ -108,11 +100,7 @@ const withdraw = HttpApiEndpoint.del("withdraw", "/v1/records/:name")
   .setPayload(WithdrawPayload)
   .addSuccess(HttpApiSchema.NoContent)
   .addError(HttpApiSchema.Empty(404))
-  .addError(Problem, { status: 400 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 403 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
+  .addError(problems(400, 403, 503))
   .annotate(OpenApi.Summary, "Withdraw a value, or all values of a name")
   .annotate(OpenApi.Description, "Answers 404 with an empty body if there was nothing to withdraw.")
 
@@ -120,11 +108,7 @@ const batch = HttpApiEndpoint.post("batch", "/v1/records")
   .setPayload(Batch)
   .addSuccess(BatchOutcome)
   .addSuccess(BatchOutcome, { status: 207 })
-  .addError(Problem, { status: 400 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 413 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
+  .addError(problems(400, 413, 503))
   .annotate(OpenApi.Summary, "Publish many records")
   .annotate(
     OpenApi.Description,
@@ -136,5 +120,6 @@ export class RecordsApi extends HttpApiGroup.make("records")
   .add(publish)
   .add(batch)
   .add(withdraw)
+  .addError(problems(401, 429))
   .annotate(OpenApi.Title, "Records")
   .annotate(OpenApi.Description, "TXT records, by owner name.") {}

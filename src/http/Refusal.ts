@@ -2,6 +2,7 @@
  * Why a request is not answered with what it asked for. Every refusal of this front has
  * one shape: `{"error", "code", "request_id", …}`; `error` is what clients print.
  */
+import { HttpApiSchema } from "@effect/platform"
 import { Data, Schema } from "effect"
 import type { LimitExceeded } from "../zone/Limits.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
@@ -13,6 +14,12 @@ export const Problem = Schema.Struct({
   code: Schema.String.annotations({ description: "What is wrong, for programs; stable." }),
   request_id: Schema.String.annotations({ description: "Names this request in the node's log." })
 }).annotations({ identifier: "Problem", description: "Why a request was refused." })
+
+/** For descriptions: a `Problem` under any of these statuses. */
+export const problems = (...statuses: ReadonlyArray<number>) =>
+  Schema.Union(
+    ...statuses.map((status) => Problem.annotations(HttpApiSchema.annotations({ status })))
+  )
 
 export class Refusal extends Data.TaggedError("Refusal")<{
   readonly status: number
@@ -140,6 +147,12 @@ export const limitExceeded = ({ limit, cap }: LimitExceeded, owner: string): Ref
         status: 507,
         code: "node-full",
         error: `the node already holds ${cap} records`
+      })
+    case "memory":
+      return new Refusal({
+        status: 507,
+        code: "node-full",
+        error: "the node has no memory left for more records"
       })
     case "rrset-bytes":
       return new Refusal({

@@ -1,7 +1,7 @@
 /** The registration endpoints, described. Forms and messages are those every client knows. */
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "@effect/platform"
 import { Schema } from "effect"
-import { Problem } from "./Refusal.ts"
+import { problems } from "./Refusal.ts"
 
 const hex = (octets: number, description: string) =>
   Schema.String.annotations({ description: `${description}; ${octets} octets in hex.` })
@@ -51,38 +51,25 @@ export const IssuedTsigKey = Schema.Struct({
 
 const challenge = HttpApiEndpoint.get("challenge", "/v1/registration/challenge")
   .addSuccess(Challenge)
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 429 })
   .annotate(OpenApi.Summary, "Ask for a challenge to register with")
 
 const token = HttpApiEndpoint.post("confirm", "/v1/registration/confirm")
   .setPayload(Confirm)
   .addSuccess(IssuedToken)
-  .addError(Problem, { status: 400 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 403 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 409 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
+  .addError(problems(400, 401, 403, 409, 503))
   .annotate(OpenApi.Summary, "Register for a publish token")
 
 const tsigKey = HttpApiEndpoint.post("tsigConfirm", "/v1/registration/tsig-confirm")
   .setPayload(TsigConfirm)
   .addSuccess(IssuedTsigKey)
-  .addError(Problem, { status: 400 })
-  .addError(Problem, { status: 401 })
-  .addError(Problem, { status: 403 })
-  .addError(Problem, { status: 404 })
-  .addError(Problem, { status: 409 })
-  .addError(Problem, { status: 429 })
-  .addError(Problem, { status: 503 })
+  .addError(problems(400, 401, 403, 409, 503))
   .annotate(OpenApi.Summary, "Register for a TSIG key")
 
 export const RegistrationApi = HttpApiGroup.make("registration")
   .add(challenge)
   .add(token)
   .add(tsigKey)
+  .addError(problems(404, 429))
   .annotate(
     OpenApi.Description,
     "Credentials of one's own, for a proven Ed25519 key. Absent where registration is off."

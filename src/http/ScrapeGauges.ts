@@ -16,6 +16,13 @@ const expiredRows = Metric.gauge("dmp_store_expired_rows", {
   description: "Rows whose lifetime is over and which no sweep has removed yet"
 })
 
+const zoneBytes = Metric.gauge("dmp_zone_memory_bytes", {
+  description: "Memory that the live zone takes, in bytes"
+})
+const zoneLimit = Metric.gauge("dmp_zone_memory_limit_bytes", {
+  description: "Memory that the live zone can take at most, in bytes"
+})
+
 const readyNow = Metric.gauge("dmp_ready", {
   description: "1 while the node should be sent work, as /readyz says, else 0"
 })
@@ -25,9 +32,21 @@ export const refresh = Effect.gen(function* () {
   const store = yield* RecordStore
   const zone = yield* AnswerIndex
   const readiness = yield* Readiness
-  for (const gauge of [readyNow, records, databaseBytes, walBytes, expiredRows]) gauge.register()
+  for (const gauge of [
+    readyNow,
+    records,
+    zoneBytes,
+    zoneLimit,
+    databaseBytes,
+    walBytes,
+    expiredRows
+  ])
+    gauge.register()
   return Effect.gen(function* () {
     yield* Metric.set(records, zone.valueCount)
+    const { limit, octets } = zone.room()
+    yield* Metric.set(zoneBytes, octets)
+    yield* Metric.set(zoneLimit, limit)
     yield* Metric.set(readyNow, (yield* readiness.report).ready ? 1 : 0)
     const usage = yield* store.usage(yield* UnixTime.now)
     yield* Metric.set(databaseBytes, usage.databaseBytes)

@@ -53,7 +53,8 @@ const credentials = (config: PeersConfigShape) => {
 
 export const make = Effect.gen(function* () {
   const config = yield* PeersConfig
-  const check = SignatureCheck.make(config, yield* ManifestInstall)
+  const start = { at: yield* UnixTime.now, mark: RequestSignature.newMark() }
+  const check = SignatureCheck.make(config, yield* ManifestInstall, start)
   const callers = new SyncCallers()
   const accepted = () => (config.syncAuth === "signed" ? [] : credentials(config))
   const sources = () => [config.syncToken, config.acceptedSyncTokens, config.acceptedPeerTokens]
@@ -103,12 +104,17 @@ export const make = Effect.gen(function* () {
       return exchange
     })
 
-  /** On every answer: that signatures are taken, and by which clock. */
+  /** On every answer: that signatures are taken, by which clock, and by which process. */
   const announced = Effect.map(
     Clock.currentTimeMillis,
     (now): Readonly<Record<string, string>> => ({
       Date: new Date(now).toUTCString(),
-      ...(check.isAble() ? { "Accept-Signature": RequestSignature.accepted } : {})
+      ...(check.isAble()
+        ? {
+            "Accept-Signature": RequestSignature.accepted,
+            [RequestSignature.startHeader]: start.mark
+          }
+        : {})
     })
   )
   return { enter, announced, callers: () => callers.all() }

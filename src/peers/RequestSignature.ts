@@ -6,6 +6,7 @@
  */
 import { Either } from "effect"
 import * as Ed25519 from "../dmp/Ed25519.ts"
+import { unsafeOctets } from "../runtime/SecureRandom.ts"
 
 /** What a signature covers, apart from its own parameters. */
 export interface Covered {
@@ -25,7 +26,7 @@ export interface Covered {
 export interface Parameters {
   /** Unix seconds. */
   readonly created: number
-  /** 22 characters of base64url, used once. */
+  /** 22 characters of base64url, used once; see `newNonce`. */
   readonly nonce: string
   /** Id of the node that signs. */
   readonly keyId: string
@@ -45,6 +46,24 @@ export const headers = {
   to: "dnsmesh-to",
   certificate: "dnsmesh-certificate"
 } as const
+
+/**
+ * On every answer of the sync routes: a mark of the running process. A nonce that begins with it
+ * was made for this process, and can have been answered by no earlier one.
+ */
+export const startHeader = "dnsmesh-start"
+
+const markOctets = 6
+
+export const newMark = (): string => unsafeOctets(markOctets).toString("base64url")
+
+/** The mark in an answer, if it has one. */
+export const markIn = (header: string | ReadonlyArray<string> | undefined): string | undefined =>
+  typeof header === "string" && /^[A-Za-z0-9_-]{8}$/.test(header) ? header : undefined
+
+/** A nonce for whoever has this mark, or for anybody. */
+export const newNonce = (mark = ""): string =>
+  (mark + unsafeOctets(16).toString("base64url")).slice(0, 22)
 
 const components = `("@method" "@path" "@query" "content-digest" "${headers.to}" "${headers.certificate}")`
 const fixed = `alg="ed25519";tag="dnsmesh-sync"`

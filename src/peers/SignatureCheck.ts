@@ -1,7 +1,8 @@
 /**
  * Whether a signed sync request may enter. Invariant: it was signed for this node, now, by a
  * node that the installed manifest lists, under a key the operator certified for it, and has
- * not been answered before. The cheap checks come first, the body's digest last of all.
+ * not been answered before, by an earlier process neither. The cheap checks come first, the
+ * body's digest last of all.
  */
 import { Either, Option } from "effect"
 import * as Hostname from "../dmp/Hostname.ts"
@@ -26,6 +27,13 @@ export interface Signer {
   readonly contentDigest: string
 }
 
+/** The running process, which has forgotten what the one before it answered. */
+export interface Start {
+  /** Unix seconds. */
+  readonly at: number
+  readonly mark: string
+}
+
 /** Seconds a signature's time may be off. Peers follow each other's clocks. */
 export const window = 60
 /** Certificates verified before; each costs a signature. */
@@ -34,6 +42,7 @@ const remembered = 128
 export const make = (
   { nodeId, operatorSpk, selfEndpoint }: PeersConfigShape,
   install: ManifestInstall["Type"],
+  start: Start,
   nonces = new NonceMemory()
 ) => {
   const good = new Map<string, NodeCertificate.NodeCertificate>()
@@ -83,6 +92,9 @@ export const make = (
         return yield* Either.left("no-manifest" as const)
       if (covered.to !== own.node.nodeId) return yield* Either.left("other-addressee" as const)
       if (Math.abs(now - read.created) > window) return yield* Either.left("clock" as const)
+      // The process before this one took nothing of a later moment.
+      if (read.created <= start.at + window && !read.nonce.startsWith(start.mark))
+        return yield* Either.left("before-start" as const)
       const members = new Set(own.manifest.nodes.map((node) => node.nodeId))
       nonces.retain(members)
       if (!members.has(read.keyId)) return yield* Either.left("not-a-member" as const)

@@ -8,6 +8,7 @@ export const refusalReasons = [
   "no-manifest",
   "other-addressee",
   "clock",
+  "before-start",
   "not-a-member",
   "certificate",
   "signature",

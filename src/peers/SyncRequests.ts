@@ -4,7 +4,6 @@
  * a token again, in this process or a later one, so whoever sits between cannot ask for it.
  */
 import { Clock, Context, Data, Effect, Layer, Option, Redacted } from "effect"
-import { unsafeOctets } from "../runtime/SecureRandom.ts"
 import { ManifestInstall } from "./ManifestInstall.ts"
 import type { NodeIdentity } from "./NodeIdentity.ts"
 import type { Peer } from "./Peer.ts"
@@ -39,6 +38,15 @@ const againLater = 600_000
 const furthestClock = 900_000
 const noticeable = 5000
 
+/** What signatures for a peer go by. */
+interface Follow {
+  /** How far its clock is ahead, ms. */
+  readonly offset: number
+  /** See `RequestSignature.startHeader`. */
+  readonly mark: string | undefined
+}
+const nothing: Follow = { offset: 0, mark: undefined }
+
 export class SyncRequests extends Context.Tag("dnsmesh/peers/SyncRequests")<
   SyncRequests,
   {
@@ -61,7 +69,7 @@ export class SyncRequests extends Context.Tag("dnsmesh/peers/SyncRequests")<
       const state = yield* SyncState
       const signing = new Set(yield* state.signingPeers)
       const offerAt = new Map<string, number>()
-      const offsets = new Map<string, number>()
+      const followed = new Map<string, Follow>()
       const shown = new Map<string, "token" | "signature">()
       const identity = config.syncAuth === "bearer" ? Option.none() : config.nodeIdentity
 
@@ -89,31 +97,37 @@ export class SyncRequests extends Context.Tag("dnsmesh/peers/SyncRequests")<
           ...(question.body === undefined ? {} : { body: question.body })
         })
 
+      /** Follows what a refusal says of the peer's clock and process. */
+      const learn = (href: string, { headers }: PeerReply, now: number): Follow => {
+        const known = followed.get(href) ?? nothing
+        const offset = offsetOf(headers.date, now)
+        const follow = {
+          offset: Math.abs(offset - known.offset) < noticeable ? known.offset : offset,
+          mark: RequestSignature.markIn(headers[RequestSignature.startHeader]) ?? known.mark
+        }
+        followed.set(href, follow)
+        return follow
+      }
+
       const sendSigned = (
         peer: Peer,
         question: Question,
         between: { readonly by: NodeIdentity; readonly to: string }
-      ) => {
-        const once = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          send(
-            peer,
-            question,
-            signatureOf(peer, question, between, now + (offsets.get(peer.url.href) ?? 0))
-          )
-        )
-        return Effect.flatMap(once, (reply) =>
-          reply.status !== 403
-            ? Effect.succeed(reply)
-            : Effect.flatMap(Clock.currentTimeMillis, (now) => {
-                const { href } = peer.url
-                const offset = offsetOf(reply.headers.date, now)
-                if (Math.abs(offset - (offsets.get(href) ?? 0)) < noticeable)
-                  return Effect.succeed(reply)
-                offsets.set(href, offset)
-                return once
-              })
-        )
-      }
+      ) =>
+        Effect.gen(function* () {
+          const { href } = peer.url
+          const signed = (follow: Follow) =>
+            Effect.flatMap(Clock.currentTimeMillis, (now) =>
+              send(peer, question, signatureOf(peer, question, between, follow, now))
+            )
+          const follow = followed.get(href) ?? nothing
+          const reply = yield* signed(follow)
+          if (reply.status !== 403) return reply
+          const better = learn(href, reply, yield* Clock.currentTimeMillis)
+          return better.offset === follow.offset && better.mark === follow.mark
+            ? reply
+            : yield* signed(better)
+        })
 
       const sendBearer = (peer: Peer, question: Question) =>
         Option.match(tokenFor(peer, config), {
@@ -170,7 +184,7 @@ export class SyncRequests extends Context.Tag("dnsmesh/peers/SyncRequests")<
         forget: (href) =>
           Effect.suspend(() => {
             signing.delete(href)
-            for (const map of [offerAt, offsets, shown]) map.delete(href)
+            for (const map of [offerAt, followed, shown]) map.delete(href)
             return Effect.ignoreLogged(state.forgetSigningPeer(href))
           }),
         shownTo: (href) => shown.get(href) ?? "nothing"
@@ -199,6 +213,7 @@ const signatureOf = (
   peer: Peer,
   { body, method, path, query }: Question,
   { by, to }: { readonly by: NodeIdentity; readonly to: string },
+  { mark, offset }: Follow,
   now: number
 ) =>
   RequestSignature.sign(
@@ -211,8 +226,8 @@ const signatureOf = (
       certificate: by.certificate
     },
     {
-      created: Math.floor(now / 1000),
-      nonce: unsafeOctets(16).toString("base64url"),
+      created: Math.floor((now + offset) / 1000),
+      nonce: RequestSignature.newNonce(mark),
       keyId: by.nodeId
     },
     Redacted.value(by.seed)

@@ -56,6 +56,10 @@ export const make = (
     : Either.right((address) => list.check(address, address.includes(":") ? "ipv6" : "ipv4"))
 }
 
+/** Whether an address lies in ranges that the configuration has let through. */
+export const within = (entries: ReadonlyArray<string>): Trusts =>
+  entries.length === 0 ? () => false : Either.getOrElse(make(entries), () => () => false)
+
 export class TrustedProxies extends Context.Tag("dnsmesh/runtime/TrustedProxies")<
   TrustedProxies,
   Trusts

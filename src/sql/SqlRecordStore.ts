@@ -13,8 +13,10 @@ import type { StoredTxt } from "../zone/TxtRecord.ts"
 import * as HostedStore from "./HostedStore.ts"
 import * as Migrations from "./Migrations.ts"
 import { OpenError } from "./OpenError.ts"
+import { passingThrough } from "./PassingThrough.ts"
 import * as PreMigration from "./PreMigration.ts"
 import type { Packed } from "./RecordChanges.ts"
+import * as RecordOpening from "./RecordOpening.ts"
 import { RecordRows } from "./RecordRows.ts"
 import * as RecordSchema from "./RecordSchema.ts"
 import * as RecordWrites from "./RecordWrites.ts"
@@ -25,8 +27,6 @@ import { autocommit, transaction, writer } from "./Transaction.ts"
 
 /** Rows read by one statement of `live`. */
 const livePage = 500
-/** Pages kept while everything is read once. */
-const passingPages = 200
 
 const everyLive = `SELECT name, value, expires_at FROM records
   WHERE +expires_at > ? ORDER BY stored_ts, rowid`
@@ -76,7 +76,6 @@ const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const write = yield* writer
   const scan = yield* scanner
-  const unchecked = Option.getOrUndefined(yield* Effect.serviceOption(SqliteFile.Unchecked))
   let lastStored = 0
   const readMark = Effect.map(
     sql<{ last: number }>`SELECT max(
@@ -87,25 +86,7 @@ const make = Effect.gen(function* () {
     }
   )
 
-  /** Reads everything once: pages kept of it would be memory that is never given back. */
-  const passingThrough = <A, E>(reading: Effect.Effect<A, E>) =>
-    Effect.gen(function* () {
-      const [kept] = yield* sql<{ cache_size: number }>`PRAGMA cache_size`
-      yield* sql`PRAGMA cache_size = ${sql.literal(String(passingPages))}`
-      return yield* Effect.ensuring(
-        reading,
-        Effect.ignore(sql`PRAGMA cache_size = ${sql.literal(String(kept?.cache_size ?? 0))}`)
-      )
-    })
-
-  /** Brings the file to where rows can be written. */
-  const settle = Effect.gen(function* () {
-    yield* Migrations.run({ steps: RecordSchema.steps, always: RecordSchema.upkeep })
-    yield* RecordSchema.dropUnneeded
-    yield* readMark
-    if (unchecked !== undefined) yield* unchecked.writable
-  }).pipe(Effect.provideService(SqlClient.SqlClient, sql), passingThrough)
-  yield* unchecked === undefined ? settle : readMark
+  const opening = yield* RecordOpening.make(readMark)
 
   const commit = ({ now, puts, removals }: Packed): Effect.Effect<void, SqlError> => {
     // Taken even if the commit fails: a gap harms nobody, a repetition hides a row from peers.
@@ -137,15 +118,7 @@ const make = Effect.gen(function* () {
     )
 
   return RecordRows.of({
-    unchecked: Effect.succeed(unchecked?.path),
-    check: Effect.suspend(() =>
-      unchecked === undefined
-        ? Effect.void
-        : Effect.flatMap(sql.reserve, (connection) =>
-            SqliteFile.refuseDamaged(connection, unchecked.path)
-          ).pipe(Effect.scoped, Effect.mapError(SqliteFile.toOpenError(unchecked.path)))
-    ),
-    settle: Effect.catchTag(settle, "SqlError", (error) => Effect.fail(toStoreError(error))),
+    ...opening,
     submit,
     live: (now) =>
       livePages(now).pipe(
@@ -167,7 +140,7 @@ const make = Effect.gen(function* () {
         return scan(everyLive, [now], ([name, value, expiresAt]) =>
           zone.load(String(name), String(value), Number(expiresAt))
         )
-      }).pipe(passingThrough, asStoreError),
+      }).pipe(passingThrough, Effect.provideService(SqlClient.SqlClient, sql), asStoreError),
     sweep: (now, limit) =>
       transaction(sql, (run) =>
         // The highest stored_ts outlives its row, lest a clock set back gives it out again.

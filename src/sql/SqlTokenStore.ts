@@ -16,6 +16,7 @@ import {
   type TokenStoreShape
 } from "../auth/TokenStore.ts"
 import * as Inheritance from "../auth/Inheritance.ts"
+import * as AuditRows from "./AuditRows.ts"
 import * as HostedStore from "./HostedStore.ts"
 import { OpenError } from "./OpenError.ts"
 import * as OwnerRows from "./OwnerRows.ts"
@@ -39,15 +40,6 @@ interface TokenColumns {
   readonly registered_spk: string | null
 }
 
-interface AuditColumns {
-  readonly ts: number
-  readonly event: string
-  readonly token_hash: string | null
-  readonly subject: string | null
-  readonly remote_addr: string | null
-  readonly detail: string | null
-}
-
 const toToken = (row: TokenColumns): TokenRow => ({
   tokenHash: row.token_hash,
   subject: Subject.unsafeMake(row.subject),
@@ -62,15 +54,6 @@ const toToken = (row: TokenColumns): TokenRow => ({
   note: row.note,
   // The reference writes "" as well as NULL for an admin's token.
   registeredSpk: row.registered_spk === "" ? null : row.registered_spk
-})
-
-const toAudit = (row: AuditColumns): AuditRow => ({
-  ts: row.ts,
-  event: row.event,
-  tokenHash: row.token_hash,
-  subject: row.subject,
-  remoteAddr: row.remote_addr,
-  detail: row.detail
 })
 
 const make = (sql: SqlClient.SqlClient): TokenStoreShape => {
@@ -89,20 +72,7 @@ const make = (sql: SqlClient.SqlClient): TokenStoreShape => {
   const end = (hashes: ReadonlyArray<string>, now: number) =>
     sql`UPDATE tokens SET revoked_at = ${now}
         WHERE token_hash IN (SELECT value FROM json_each(${JSON.stringify(hashes)}))`
-  // One statement, whatever the number of rows, so that it is prepared once.
-  const append = (rows: ReadonlyArray<AuditRow>) =>
-    sql`INSERT INTO token_audit (ts, event, token_hash, subject, remote_addr, detail)
-        SELECT value->>0, value->>1, value->>2, value->>3, value->>4, value->>5
-        FROM json_each(${JSON.stringify(
-          rows.map((row) => [
-            row.ts,
-            row.event,
-            row.tokenHash,
-            row.subject,
-            row.remoteAddr,
-            row.detail
-          ])
-        )})`
+  const append = (rows: ReadonlyArray<AuditRow>) => AuditRows.append(sql, rows)
   const revokeSubject = (subject: Subject.Subject, now: number) =>
     Effect.gen(function* () {
       const rows = yield* unrevoked(subject)
@@ -215,34 +185,8 @@ const make = (sql: SqlClient.SqlClient): TokenStoreShape => {
       ),
     appendAudit: (rows) => asStoreError(Effect.asVoid(append(rows))),
     pruneAudit: (before, maxRows, limit) =>
-      atomically(
-        Effect.gen(function* () {
-          yield* sql`DELETE FROM token_audit WHERE id IN (
-            SELECT id FROM token_audit WHERE ts < ${before} ORDER BY ts LIMIT ${limit})`
-          const old = yield* changes
-          if (old === limit) return old
-          yield* sql`DELETE FROM token_audit WHERE id IN (
-            SELECT id FROM token_audit WHERE id <= (
-              SELECT id FROM token_audit ORDER BY id DESC LIMIT 1 OFFSET ${maxRows})
-            ORDER BY id LIMIT ${limit - old})`
-          return old + (yield* changes)
-        })
-      ),
-    tailAudit: ({ event, limit, since, subject, until }) =>
-      asStoreError(
-        Effect.map(
-          sql<AuditColumns>`SELECT ts, event, token_hash, subject, remote_addr, detail
-            FROM token_audit WHERE ${sql.and([
-              // Each only where it is asked for, so that a subject's rows are found by their index.
-              ...(subject === undefined ? [] : [sql`subject = ${subject}`]),
-              ...(event === undefined ? [] : [sql`event = ${event}`]),
-              ...(since === undefined ? [] : [sql`+ts >= ${since}`]),
-              ...(until === undefined ? [] : [sql`+ts <= ${until}`])
-            ])}
-            ORDER BY id DESC LIMIT ${limit}`,
-          (rows) => rows.map(toAudit)
-        )
-      )
+      atomically(AuditRows.prune(sql, before, maxRows, limit)),
+    tailAudit: (wanted) => asStoreError(AuditRows.tail(sql, wanted))
   }
 }
 

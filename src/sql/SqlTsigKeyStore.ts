@@ -88,6 +88,14 @@ const make = (sql: SqlClient.SqlClient): TsigKeyStoreShape => {
               ${key.registeredX25519Pub})`
         )
       ),
+    rekey: (name, secret, now) =>
+      Effect.map(
+        write(
+          sql`UPDATE tsig_keys SET secret = ${secret} WHERE name = ${stored(name)}
+            AND revoked = 0 AND (expires_at = 0 OR expires_at > ${now})`
+        ),
+        (count) => count > 0
+      ),
     revoke: (name) =>
       Effect.map(
         write(sql`UPDATE tsig_keys SET revoked = 1 WHERE name = ${stored(name)} AND revoked = 0`),
@@ -158,6 +166,7 @@ export const hosted = HostedStore.make(TsigKeyStore, {
     list: "effect",
     find: "call",
     put: "call",
+    rekey: "call",
     revoke: "call",
     revokeSubject: "call",
     rescope: "call",

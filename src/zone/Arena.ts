@@ -38,6 +38,8 @@ export const valuesWord = header + 32
 export const sweptWord = header + 33
 export const nodesWord = header + 34
 export const topWord = header + 35
+/** Pages in free runs. */
+export const freeWord = header + 36
 /** Free runs of pages by the logarithm of their length. */
 export const runsWord = header + 64
 /** Pages with free places, by size class. */
@@ -51,8 +53,17 @@ const leastGrowth = 128
 const patience = 200
 const nap = 1
 
-const reserve = (): SharedArrayBuffer => {
+/** All that there can be is in use, or the system gives no more. */
+export class ZoneFull extends RangeError {
+  constructor(octets: number) {
+    super(`the memory of the live zone is full at ${Math.floor(octets / 2 ** 20)} MiB`)
+  }
+}
+
+const reserve = (limit: number | undefined): SharedArrayBuffer => {
   const octets = (firstPage + 16) * pageOctets
+  if (limit !== undefined)
+    return new SharedArrayBuffer(octets, { maxByteLength: Math.max(octets, limit) })
   for (const maxByteLength of limits.slice(0, -1)) {
     try {
       return new SharedArrayBuffer(octets, { maxByteLength })
@@ -76,9 +87,12 @@ export class Arena {
   /** Written to order what this thread has read before what it reads next. */
   readonly #fence = new Int32Array(new SharedArrayBuffer(4))
 
-  /** Over `memory`, or new. Only who is not the writer itself need not be `alone`. */
-  constructor(memory?: SharedArrayBuffer, alone = true) {
-    this.memory = memory ?? reserve()
+  /**
+   * Over `memory`, or new and of at most `limit` octets. Only who is not the writer itself need
+   * not be `alone`.
+   */
+  constructor(memory?: SharedArrayBuffer, alone = true, limit?: number) {
+    this.memory = memory ?? reserve(limit)
     this.#alone = alone
     this.#control = new Int32Array(this.memory, header * 4, 16)
     const pages = Math.floor(this.memory.byteLength / pageOctets)
@@ -129,16 +143,31 @@ export class Arena {
     Atomics.add(this.#control, sequence, 1)
   }
 
+  /** Pages there can be. */
+  get most(): number {
+    return Math.floor(this.memory.maxByteLength / pageOctets)
+  }
+
   /** Makes the first `pages` pages usable. */
   ensure(pages: number): void {
+    if (!this.grow(pages)) throw new ZoneFull(this.memory.maxByteLength)
+  }
+
+  /** As `ensure`; false when they are not to be had. */
+  grow(pages: number): boolean {
     const held = this.words[pagesWord] ?? 0
-    if (pages <= held) return
-    const most = Math.floor(this.memory.maxByteLength / pageOctets)
-    if (pages > most) throw new RangeError("the live zone has no room left")
+    if (pages <= held) return true
+    const { most } = this
+    if (pages > most) return false
     const grown = Math.min(most, Math.max(pages, held + Math.max(leastGrowth, held >> 3)))
-    this.memory.grow(grown * pageOctets)
+    try {
+      this.memory.grow(grown * pageOctets)
+    } catch {
+      return false
+    }
     this.#view(grown)
     this.words[pagesWord] = grown
+    return true
   }
 
   #view(pages: number): void {

@@ -23,6 +23,7 @@ import {
   type WriteRequest
 } from "./WriteRequest.ts"
 import type { RowChange } from "./RecordStore.ts"
+import type { Room } from "./Room.ts"
 import { Shares } from "./Shares.ts"
 import type { TxtRecord } from "./TxtRecord.ts"
 import { NotGranted, type WriteGrant } from "./WriteGrant.ts"
@@ -48,6 +49,7 @@ export class Draft {
   readonly #zone: LiveZone
   readonly #now: number
   readonly #changed = new Map<Name, Rrset>()
+  readonly #room: Room
   readonly shares: Shares
   /** Values there will be in all. */
   total: number
@@ -57,6 +59,7 @@ export class Draft {
     this.#now = now
     this.shares = shares
     this.total = zone.valueCount
+    this.#room = zone.room()
   }
 
   /** What the request at hand may take and change: nobody else holds it. */
@@ -73,6 +76,9 @@ export class Draft {
     const attempt = new Attempt(this, request.grant, rules, this.#now)
     const refused = attempt.run(request)
     if (refused !== undefined) return Either.left(refused)
+    // What is not answered must not be durable: memory is asked first, whoever writes.
+    if (attempt.applied.added > 0 && !this.#room.take(attempt.rows))
+      return Either.left(new LimitExceeded({ limit: "memory", cap: this.#room.limit }))
     for (const [owner, rrset] of attempt.touched) this.#changed.set(owner, rrset)
     for (const [owner, value, writer] of attempt.shared) this.shares.add(owner, value, writer)
     this.total += attempt.applied.added - attempt.applied.removed

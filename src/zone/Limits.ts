@@ -9,7 +9,8 @@ export class LimitExceeded extends Schema.TaggedError<LimitExceeded>()("LimitExc
     "values-per-writer",
     "rrset-bytes",
     "value-characters",
-    "records"
+    "records",
+    "memory"
   ),
   /** The cap that was broken; seconds, octets or values. */
   cap: Schema.Number

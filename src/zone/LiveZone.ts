@@ -10,6 +10,7 @@ import { Arena, pageRefs, type Ref, valuesWord } from "./Arena.ts"
 import { Endings } from "./Endings.ts"
 import { NodeTree } from "./NodeTree.ts"
 import type { RowChange } from "./RecordStore.ts"
+import { Room } from "./Room.ts"
 import { Slabs } from "./Slabs.ts"
 import { node, value, ZoneReader } from "./ZoneReader.ts"
 import { ZoneSnapshot } from "./ZoneSnapshot.ts"
@@ -55,10 +56,11 @@ export class LiveZone extends ZoneReader {
 
   /**
    * `now` in Unix seconds: nothing that ended before it is expected to be put. Over `memory`, it
-   * changes the zone another has begun there, in that one's stead.
+   * changes the zone another has begun there, in that one's stead; a new one takes at most
+   * `limit` octets.
    */
-  constructor(now: number, memory?: SharedArrayBuffer) {
-    super(new Arena(memory))
+  constructor(now: number, memory?: SharedArrayBuffer, limit?: number) {
+    super(new Arena(memory, true, limit))
     this.#slabs = new Slabs(this.arena)
     this.#tree = new NodeTree(this.arena, this.#slabs)
     this.#endings = new Endings(this.arena)
@@ -139,10 +141,15 @@ export class LiveZone extends ZoneReader {
     for (const held of this.nodes()) yield [held.key, held]
   }
 
+  /** How much of the memory is in use, and whether more fits: what is let in there may be applied. */
+  room(): Room {
+    return new Room(this.arena, this.#slabs.pages)
+  }
+
   /** Yields what has really come or gone. */
   apply(changes: ReadonlyArray<RowChange>): ReadonlyArray<ContentChange> {
     const content: Array<ContentChange> = []
-    this.#tree.makeRoom(changes.length)
+    this.#tree.makeRoom(changes)
     this.arena.lock()
     try {
       for (const change of changes) {

@@ -11,6 +11,15 @@ const least = 64
 // Two thirds full: a search looks at two slots, all in one line of the cache.
 const isCrowded = (size: number, slots: number): boolean => size * 3 > slots * 2
 
+export const slotOctets = 8
+
+/** Slots of a table for so many nodes, where there are `slots` already. */
+export const slotsFor = (nodes: number, slots: number): number => {
+  let needed = slots
+  while (isCrowded(nodes, needed)) needed *= 2
+  return needed
+}
+
 export class NodeTable {
   readonly #arena: Arena
   readonly #slabs: Slabs
@@ -25,11 +34,15 @@ export class NodeTable {
     this.#switch(this.#made(least), least)
   }
 
-  /** Room for so many more, so that the table need not grow while readers wait. */
-  makeRoom(count: number): void {
-    let slots = this.#word(maskWord) + 1
-    if (!isCrowded(this.size + count, slots)) return
-    while (isCrowded(this.size + count, slots)) slots *= 2
+  /**
+   * Room for the nodes that come, so that the table need not grow while readers wait: at most
+   * `most` of them, and so many as `count` says where that makes a difference.
+   */
+  makeRoom(most: number, count: () => number): void {
+    const held = this.#word(maskWord) + 1
+    if (!isCrowded(this.size + most, held)) return
+    const slots = slotsFor(this.size + count(), held)
+    if (slots === held) return
     const fresh = this.#made(slots)
     this.#arena.lock()
     this.#switch(fresh, slots)
@@ -77,7 +90,7 @@ export class NodeTable {
 
   /** A table of so many slots with all that is held. */
   #made(slots: number): Ref {
-    const fresh = this.#slabs.take(slots * 8)
+    const fresh = this.#slabs.take(slots * slotOctets)
     const { words } = this.#arena
     const to = fresh * 2
     const mask = slots - 1

@@ -6,8 +6,19 @@ import { KeyOctets } from "../wire/KeyOctets.ts"
 import { unsafeWireKey, type WireKey } from "../wire/Name.ts"
 import type { Arena, Ref } from "./Arena.ts"
 import { NodeTable } from "./NodeTable.ts"
+import type { RowChange } from "./RecordStore.ts"
 import { nodes, type Slabs } from "./Slabs.ts"
 import { node, ZoneReader } from "./ZoneReader.ts"
+
+/** The most labels of a name, and the root (RFC 1035 §2.3.4). */
+const mostNodes = 128
+
+/** Nodes that a value at `owner` may need: its own and all above it. */
+export const nodesAbove = (owner: string): number => {
+  let nodes = 2
+  for (let at = owner.indexOf("."); at !== -1; at = owner.indexOf(".", at + 1)) nodes++
+  return nodes
+}
 
 export class NodeTree {
   readonly #arena: Arena
@@ -29,9 +40,9 @@ export class NodeTree {
     this.#table.create()
   }
 
-  /** Room for so many more, so that readers need not wait for it. */
-  makeRoom(count: number): void {
-    this.#table.makeRoom(count)
+  /** Room for the nodes that come with `changes`, so that readers need not wait for it. */
+  makeRoom(changes: ReadonlyArray<RowChange>): void {
+    this.#table.makeRoom(changes.length * mostNodes, () => this.#missing(changes))
   }
 
   /** A new node at `key`, which is moved up, and those above it that are missing. */
@@ -76,6 +87,21 @@ export class NodeTree {
     const start = at * 8 + node.key * 4
     const length = this.#word(at * 2 + node.size) & 255
     return unsafeWireKey(this.#arena.octets.toString("latin1", start, start + length))
+  }
+
+  /** Never more than `Room` has counted. */
+  #missing(changes: ReadonlyArray<RowChange>): number {
+    const fresh = new Set<string>()
+    for (const change of changes)
+      if (
+        change._tag === "Put" &&
+        this.#key.setName(change.row.owner) &&
+        this.#reader.nodeOf(this.#key) === 0
+      )
+        fresh.add(change.row.owner)
+    let nodes = 0
+    for (const owner of fresh) nodes += nodesAbove(owner)
+    return nodes
   }
 
   #make(key: KeyOctets): Ref {

@@ -7,11 +7,13 @@
 import {
   type Arena,
   firstPage,
+  freeWord,
   pageWords,
   regionPages,
   regionTable,
   runsWord,
-  topWord
+  topWord,
+  ZoneFull
 } from "./Arena.ts"
 
 /** Page words from here on are lengths of used runs, times this; below are size classes. */
@@ -52,6 +54,37 @@ export class Pages {
     return this.#word(topWord)
   }
 
+  /** Pages in free runs. */
+  get free(): number {
+    return this.#word(freeWord)
+  }
+
+  /** Pages above those in use that could still be given out. */
+  get fresh(): number {
+    return this.#above().reduce((sum, pages) => sum + pages, 0)
+  }
+
+  /** As `fresh`, of those in a row. */
+  get longestFresh(): number {
+    return Math.max(0, ...this.#above())
+  }
+
+  /** True when so many pages, in runs of any length, can be cut off one free run. */
+  hasRunFor(pages: number): boolean {
+    // Four times as long: what is left is longer than its list's shortest, where a look finds it.
+    for (let list = listOf(pages) + 2; list < runsWord + lists; list++)
+      if (this.#word(list) !== 0) return true
+    return false
+  }
+
+  /** Makes usable what the next `pages` pages may lie in; false when it is not to be had. */
+  reach(pages: number): boolean {
+    const end = this.top + pages
+    const region = (this.top | (regionPages - 1)) + 1
+    const last = end <= region ? end : region + regionTable + pages
+    return this.#arena.grow(Math.min(this.#arena.most, last))
+  }
+
   /** The first of `length` pages in a row. */
   take(length: number): number {
     const page = this.#fitting(length) ?? this.#fresh(length)
@@ -83,6 +116,17 @@ export class Pages {
     else this.#list(start, end - start)
   }
 
+  /** Pages above those in use, by region. */
+  #above(): ReadonlyArray<number> {
+    const { most } = this.#arena
+    const regions: Array<number> = []
+    for (let start = this.top; start < most; start = (start | (regionPages - 1)) + 1) {
+      const first = (start & (regionPages - 1)) === 0 ? start + regionTable : start
+      regions.push(Math.max(0, Math.min(most, (start | (regionPages - 1)) + 1) - first))
+    }
+    return regions
+  }
+
   #fitting(length: number): number | undefined {
     let run = this.#word(listOf(length))
     for (let i = 0; run !== 0 && i < looks; i++) {
@@ -105,7 +149,7 @@ export class Pages {
 
   /** From above all pages in use; a run lies within one region. */
   #fresh(length: number): number {
-    if (length > regionPages - regionTable) throw new RangeError("the live zone has no room left")
+    if (length > regionPages - regionTable) throw new ZoneFull(this.#arena.memory.maxByteLength)
     let start = this.top
     const at = start & (regionPages - 1)
     if (at === 0) start += regionTable
@@ -130,6 +174,7 @@ export class Pages {
   #list(page: number, length: number): void {
     const { words } = this.#arena
     this.#mark(page, length, -length, -length)
+    words[freeWord] = this.free + length
     const list = listOf(length)
     const next = this.#word(list)
     words[page * pageWords + nextRun] = next
@@ -145,6 +190,7 @@ export class Pages {
     if (previous === 0) words[listOf(length)] = next
     else words[previous * pageWords + nextRun] = next
     if (next !== 0) words[next * pageWords + previousRun] = previous
+    words[freeWord] = this.free - length
     // Neither end may be taken for the end of a free run once it lies within another.
     this.#mark(page, length, 0, 0)
   }

@@ -1,6 +1,7 @@
 /** What every TSIG key store must do; run over memory and over SQLite. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, type Layer } from "effect"
+import { Effect, type Layer, Option } from "effect"
+import * as TsigCredentials from "../../src/auth/TsigCredentials.ts"
 import type { TsigKey } from "../../src/auth/TsigKey.ts"
 import { TsigKeyStore } from "../../src/auth/TsigKeyStore.ts"
 
@@ -67,6 +68,53 @@ export const suite = (name: string, layer: () => Layer.Layer<TsigKeyStore, unkno
         )
       }))
 
+    test("gives a live key a new secret, and no other", (store) =>
+      Effect.gen(function* () {
+        const fresh = Uint8Array.of(1, 2, 3)
+        const dead = [keyFor("b.test", { revoked: true }), keyFor("c.test", { expiresAt: 50 })]
+        const live = keyFor("a.test", { expiresAt: 51 })
+        for (const key of [live, ...dead]) yield* store.put(key)
+        assert.isTrue(yield* store.rekey("A.test.", fresh, 50))
+        for (const name of ["b.test", "c.test", "d.test"])
+          assert.isFalse(yield* store.rekey(name, fresh, 50))
+        assert.deepStrictEqual(yield* store.list, [{ ...live, secret: fresh }, ...dead])
+      }))
+
+    test("ends a key that is revoked while it is rotated", (store) =>
+      Effect.gen(function* () {
+        const name = "a.test"
+        yield* store.put(keyFor(name))
+        const meanwhile = {
+          ...store,
+          find: (asked: string) => Effect.zipLeft(store.find(asked), store.revoke(asked))
+        }
+        const rotated = yield* Effect.provideService(
+          TsigCredentials.rotate(name, "test"),
+          TsigKeyStore,
+          meanwhile
+        )
+        assert.isTrue(Option.isNone(rotated))
+        assert.deepStrictEqual(yield* store.find(name), keyFor(name, { revoked: true }))
+      }))
+
+    test("ends every key that is rotated and revoked at once, whoever comes first", (store) =>
+      Effect.gen(function* () {
+        const names = Array.from({ length: 40 }, (_, at) => `k${at}.test`)
+        yield* Effect.forEach(names, (name) => store.put(keyFor(name)))
+        const acts = names.flatMap((name, at) => {
+          const both = [TsigCredentials.rotate(name, "test"), TsigCredentials.revoke(name)]
+          return at % 2 === 0 ? both : both.toReversed()
+        })
+        yield* Effect.all(acts, { concurrency: "unbounded" }).pipe(
+          Effect.provideService(TsigKeyStore, store)
+        )
+        const keys = yield* store.list
+        assert.deepStrictEqual(
+          keys.filter((key) => !key.revoked),
+          []
+        )
+      }))
+
     test("rescopes", (store) =>
       Effect.gen(function* () {
         yield* store.put(keyFor("a.test"))
@@ -105,6 +153,7 @@ export const suite = (name: string, layer: () => Layer.Layer<TsigKeyStore, unkno
         const changes = [
           store.put(keyFor("a.test")),
           store.rescope("a.test", []),
+          store.rekey("a.test", Uint8Array.of(1), 0),
           store.revoke("a.test"),
           store.purge(0, 0, 9)
         ]

@@ -50,6 +50,18 @@ const admin = (
     child.once("error", reject)
     child.once("close", (status) => resolve({ status, stdout, stderr }))
   })
+/** The files of a fresh node with a zone and UPDATE; `alice` are the arguments that issue a key. */
+const besideNode = () => {
+  const environment = {
+    DMP_DB_PATH: join(mkdtempSync(join(folder, "node-")), "dmp.db"),
+    DMP_TOKEN_DB_PATH: freshFile(),
+    DMP_SERVED_ZONE: "example.com",
+    DMP_DNS_UPDATE_ENABLED: "1"
+  }
+  const run = (...args: ReadonlyArray<string>) => admin(args, environment)
+  const alice = ["tsig", "issue", "alice@example.com", "--spk", "03".repeat(32), "--json"]
+  return { alice, environment, run }
+}
 const on = (file: string, ...args: ReadonlyArray<string>) => admin(["--db", file, ...args])
 const json = async (file: string, ...args: ReadonlyArray<string>) =>
   JSON.parse((await on(file, ...args, "--json")).stdout)
@@ -194,23 +206,10 @@ describe("dnsmesh-node-admin", () => {
   }, 60_000)
 
   it("handles TSIG keys beside the node: issue, show, rotate, rescope, revoke", async () => {
-    const environment = {
-      DMP_DB_PATH: join(mkdtempSync(join(folder, "node-")), "dmp.db"),
-      DMP_TOKEN_DB_PATH: freshFile(),
-      DMP_SERVED_ZONE: "example.com",
-      DMP_DNS_UPDATE_ENABLED: "1"
-    }
-    const run = (...args: ReadonlyArray<string>) => admin(args, environment)
+    const { alice, run } = besideNode()
     await run("token", "issue", "bob@example.com")
     assert.strictEqual((await run("tsig", "issue", "bob@example.com")).status, 2)
-    const given = await run(
-      "tsig",
-      "issue",
-      "alice@example.com",
-      "--spk",
-      "03".repeat(32),
-      "--json"
-    )
+    const given = await run(...alice)
     assert.strictEqual(given.status, 0, given.stderr)
     const key = JSON.parse(given.stdout)
     assert.match(key.secret_hex, /^[0-9a-f]{64}$/)
@@ -230,6 +229,38 @@ describe("dnsmesh-node-admin", () => {
     assert.isFalse(JSON.parse((await run("tsig", "show", key.name, "--json")).stdout).active)
     assert.strictEqual((await run("tsig", "revoke", key.name)).status, 1)
     assert.strictEqual((await run("tsig", "rotate", key.name)).status, 1)
+  }, 60_000)
+
+  it("tells the trail of TSIG keys what the dashboard and the API tell it", async () => {
+    const { alice, environment, run } = besideNode()
+    await run("token", "issue", "bob@example.com")
+    const { name } = JSON.parse((await run(...alice)).stdout)
+    await run("tsig", "rotate", name)
+    await run("tsig", "revoke", name)
+    await run(...alice)
+    await run("subject", "revoke", "alice@example.com")
+    const { stdout } = await run("audit", "tail", "--subject", "alice@example.com", "--json")
+    const bare = name.replace(/\.$/, "")
+    assert.deepStrictEqual(
+      JSON.parse(stdout)
+        .map(({ detail, event }: { detail: string; event: string }) => `${event} ${detail}`)
+        .filter((line: string) => line.includes("TSIG")),
+      [
+        "revoked TSIG keys by_subject count=1",
+        `issued TSIG key ${bare} issuer='admin:root'`,
+        `revoked TSIG key ${bare}`,
+        `issued TSIG key ${bare} issuer='admin:root:rotate'`,
+        `issued TSIG key ${bare} issuer='admin:root'`
+      ]
+    )
+
+    // A trail that cannot be written keeps nothing alive.
+    await run(...alice)
+    writeFileSync(environment.DMP_TOKEN_DB_PATH, "no database at all, and long enough to be one")
+    const untold = await run("tsig", "revoke", name)
+    assert.strictEqual(untold.status, 0, untold.stderr)
+    assert.match(untold.stderr, /^warning: not in the audit trail: /)
+    assert.isFalse(JSON.parse((await run("tsig", "show", name, "--json")).stdout).active)
   }, 60_000)
 
   it("says whether people can register, and why not", async () => {

@@ -13,6 +13,7 @@ import { RecordStore } from "../../src/zone/RecordStore.ts"
 import { ServedZones } from "../../src/zone/ServedZones.ts"
 import { ZoneConfig, type ZoneConfigShape } from "../../src/zone/ZoneConfig.ts"
 import { ZoneVersions } from "../../src/zone/ZoneVersions.ts"
+import { noZone } from "../fixtures/Zones.ts"
 
 export const dnsDefaults: DnsConfigShape = {
   hosts: ["127.0.0.1", "::1"],
@@ -33,18 +34,9 @@ export const dnsDefaults: DnsConfigShape = {
 }
 
 export const zoneDefaults: ZoneConfigShape = {
+  ...noZone,
   servedZone: parse("mesh.test"),
-  zones: [unsafeMake("mesh.test")],
-  claimProviderZone: Option.none(),
-  clusterBaseDomain: Option.none(),
-  dnsTtl: 60,
-  negativeTtl: 30,
-  apexA: [],
-  apexAaaa: [],
-  apexNs: [],
-  soaRname: Option.none(),
-  nodeHostname: Option.none(),
-  cleanupInterval: 60
+  zones: [unsafeMake("mesh.test")]
 }
 
 /** What a DNS server needs besides its slow path, and the listeners. */

@@ -5,17 +5,19 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Schema } from "effect"
 import type { Page } from "playwright-core"
 import {
+  browsing,
   busy,
-  environment,
-  originOf,
+  issueToken,
+  issueTsigKey,
   phone,
   promise,
   sections,
+  signedIn,
   signIn,
   token
 } from "./AdminPages.ts"
-import { hasBrowser, visit } from "./Browser.ts"
-import { directory, publish, request, start } from "./NodeProcess.ts"
+import { hasBrowser } from "./Browser.ts"
+import { publish, request } from "./NodeProcess.ts"
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8")
 const Violations = Schema.Array(Schema.String)
@@ -57,10 +59,8 @@ describe.skipIf(!hasBrowser())("the pages", () => {
       `break no rule of accessibility that axe-core knows, in the ${colorScheme}, wide and narrow`,
       () =>
         Effect.gen(function* () {
-          const node = yield* start(environment(yield* directory))
-          const origin = originOf(node)
+          const { node, origin, page } = yield* browsing({ colorScheme })
           yield* busy(node)
-          const { page } = yield* visit(origin, { colorScheme })
           const faults: Array<string> = []
           const look = (name: string) =>
             Effect.map(wrong(page), (found) => faults.push(...found.map((it) => `${name}: ${it}`)))
@@ -71,13 +71,8 @@ describe.skipIf(!hasBrowser())("the pages", () => {
           yield* signIn(page, origin)
           yield* promise(async () => {
             await page.goto(`${origin}/admin/users`)
-            await page.getByText("Issue a TSIG key").click()
-            await page.locator("#tsig-subject").fill("bob@mesh.test")
-            await page.locator("#tsig-spk").fill("b".repeat(64))
-            await page.getByRole("button", { name: "Issue TSIG key" }).click()
-            await page.getByText("Issue a token").click()
-            await page.getByLabel("Subject", { exact: true }).first().fill("alice@mesh.test")
-            await page.getByRole("button", { name: "Issue token" }).click()
+            await issueTsigKey(page, "bob@mesh.test")
+            await issueToken(page, "alice@mesh.test")
           })
           yield* look("issued")
           for (const viewport of [{ width: 1280, height: 900 }, phone])
@@ -100,9 +95,7 @@ describe.skipIf(!hasBrowser())("the pages", () => {
     "take no mouse to sign in, issue a token, revoke it and sign out, and show where one is",
     () =>
       Effect.gen(function* () {
-        const node = yield* start(environment(yield* directory))
-        const origin = originOf(node)
-        const { page } = yield* visit(origin)
+        const { node, origin, page } = yield* browsing()
         yield* promise(() => page.goto(`${origin}/admin`))
         yield* tabTo(page, "Operator token")
         yield* type(page, token)
@@ -144,10 +137,7 @@ describe.skipIf(!hasBrowser())("the pages", () => {
     "work without their script",
     () =>
       Effect.gen(function* () {
-        const node = yield* start(environment(yield* directory))
-        const origin = originOf(node)
-        const { page } = yield* visit(origin, { javaScriptEnabled: false })
-        yield* signIn(page, origin)
+        const { node, page } = yield* signedIn({ javaScriptEnabled: false })
         yield* publish(node, "a.mesh.test", "v=1", 300, token)
         yield* promise(() => page.reload())
         assert.strictEqual(

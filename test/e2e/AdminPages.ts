@@ -5,7 +5,8 @@ import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Page } from "playwright-core"
 import { run } from "../fixtures/Tools.ts"
-import { type NodeProcess, publish } from "./NodeProcess.ts"
+import { type Options, visit } from "./Browser.ts"
+import { directory, type NodeProcess, publish, start } from "./NodeProcess.ts"
 
 export const token = "operator-token-for-the-dashboard-test"
 export const phone = { width: 360, height: 740 }
@@ -32,6 +33,19 @@ export const signIn = (page: Page, origin: string, secret = token) =>
     await page.getByRole("button", { name: "Sign in" }).click()
     await page.waitForLoadState()
   })
+
+/** The forms of the page of users, opened, filled and sent. */
+export const issueToken = async (page: Page, subject: string): Promise<void> => {
+  await page.getByText("Issue a token").click()
+  await page.getByLabel("Subject", { exact: true }).first().fill(subject)
+  await page.getByRole("button", { name: "Issue token" }).click()
+}
+export const issueTsigKey = async (page: Page, subject: string): Promise<void> => {
+  await page.getByText("Issue a TSIG key").click()
+  await page.locator("#tsig-subject").fill(subject)
+  await page.locator("#tsig-spk").fill("b".repeat(64))
+  await page.getByRole("button", { name: "Issue TSIG key" }).click()
+}
 
 export const originOf = (node: NodeProcess) => `http://127.0.0.1:${node.http}`
 
@@ -65,3 +79,15 @@ export const busy = (node: NodeProcess) =>
     )
     yield* ask("nobody.mesh.test")
   })
+
+/** A node of its own, and a browser that has yet to open one of its pages. */
+export const browsing = (options?: Options) =>
+  Effect.gen(function* () {
+    const node = yield* start(environment(yield* directory))
+    const origin = originOf(node)
+    return { node, origin, ...(yield* visit(origin, options)) }
+  })
+
+/** As `browsing`, with the operator signed in. */
+export const signedIn = (options?: Options) =>
+  Effect.tap(browsing(options), ({ origin, page }) => signIn(page, origin))

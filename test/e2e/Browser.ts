@@ -32,7 +32,10 @@ export interface Visit {
   readonly complaints: ReadonlyArray<string>
 }
 
-type Options = Omit<NonNullable<Parameters<typeof chromium.launchPersistentContext>[1]>, "args">
+export type Options = Omit<
+  NonNullable<Parameters<typeof chromium.launchPersistentContext>[1]>,
+  "args"
+>
 
 /** A fresh profile; every request and every console message of its pages is watched. */
 export const visit = (

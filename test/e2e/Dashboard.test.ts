@@ -10,13 +10,17 @@ import { Effect } from "effect"
 import type { Page } from "playwright-core"
 import { eventually } from "../fixtures/Tools.ts"
 import {
+  browsing,
   busy,
   environment,
+  issueToken,
+  issueTsigKey,
   originOf,
   overflow,
   phone,
   promise,
   sections,
+  signedIn,
   signIn,
   token
 } from "./AdminPages.ts"
@@ -38,9 +42,7 @@ describe.skipIf(!hasBrowser())("the dashboard in a browser", () => {
     "opens with the operator token alone, and stays shut after signing out",
     () =>
       Effect.gen(function* () {
-        const node = yield* start(environment(yield* directory))
-        const origin = originOf(node)
-        const { complaints, context, page } = yield* visit(origin)
+        const { complaints, context, node, origin, page } = yield* browsing()
         yield* signIn(page, origin, "not the token")
         assert.include(
           yield* promise(() => page.getByRole("alert").innerText()),
@@ -73,15 +75,10 @@ describe.skipIf(!hasBrowser())("the dashboard in a browser", () => {
     "issues a token that works at once and revokes it, and a TSIG key too",
     () =>
       Effect.gen(function* () {
-        const node = yield* start(environment(yield* directory))
-        const origin = originOf(node)
-        const { complaints, page } = yield* visit(origin)
-        yield* signIn(page, origin)
+        const { complaints, node, page } = yield* signedIn()
         const secret = yield* promise(async () => {
           await page.getByRole("link", { name: "Users" }).click()
-          await page.getByText("Issue a token").click()
-          await page.getByLabel("Subject", { exact: true }).first().fill("alice@mesh.test")
-          await page.getByRole("button", { name: "Issue token" }).click()
+          await issueToken(page, "alice@mesh.test")
           return page.locator("#issued-0").innerText()
         })
         assert.match(secret, /^dmp_v1_[A-Z2-7]{52}$/)
@@ -99,10 +96,7 @@ describe.skipIf(!hasBrowser())("the dashboard in a browser", () => {
         assert.strictEqual((yield* publish(node, name, "v=2", 60, secret)).status, 401)
 
         const key = yield* promise(async () => {
-          await page.getByText("Issue a TSIG key").click()
-          await page.locator("#tsig-subject").fill("bob@mesh.test")
-          await page.locator("#tsig-spk").fill("b".repeat(64))
-          await page.getByRole("button", { name: "Issue TSIG key" }).click()
+          await issueTsigKey(page, "bob@mesh.test")
           return page.locator("#issued-0").innerText()
         })
         assert.strictEqual(Buffer.from(key, "base64").length, 32)
@@ -113,9 +107,7 @@ describe.skipIf(!hasBrowser())("the dashboard in a browser", () => {
           assert.include(await page.content(), "alice@mesh.test")
           // What is wrong is said, and nothing is issued.
           await page.getByRole("link", { name: "Users" }).click()
-          await page.getByText("Issue a token").click()
-          await page.getByLabel("Subject", { exact: true }).first().fill("no subject")
-          await page.getByRole("button", { name: "Issue token" }).click()
+          await issueToken(page, "no subject")
           assert.include(await page.getByRole("alert").innerText(), "subject")
         })
         assert.deepStrictEqual(complaints, [])
@@ -127,10 +119,7 @@ describe.skipIf(!hasBrowser())("the dashboard in a browser", () => {
     "takes a form from its own pages only",
     () =>
       Effect.gen(function* () {
-        const node = yield* start(environment(yield* directory))
-        const origin = originOf(node)
-        const { context, page } = yield* visit(origin)
-        yield* signIn(page, origin)
+        const { context, node, page } = yield* signedIn()
         const [cookie] = yield* promise(() => context.cookies())
         const form = yield* promise(() => page.locator('input[name="form"]').first().inputValue())
         const post = (body: Record<string, string>, headers: Record<string, string> = {}) =>
@@ -207,10 +196,7 @@ describe.skipIf(!hasBrowser())("the dashboard in a browser", () => {
     "keeps its numbers fresh by itself, and says when it cannot",
     () =>
       Effect.gen(function* () {
-        const node = yield* start(environment(yield* directory))
-        const origin = originOf(node)
-        const { page } = yield* visit(origin)
-        yield* signIn(page, origin)
+        const { node, page } = yield* signedIn()
         const records = page.locator('[data-live="records"]').first()
         assert.strictEqual(yield* promise(() => records.innerText()), "0")
         yield* publish(node, "a.mesh.test", "v=1", 300, token)
@@ -228,10 +214,7 @@ describe.skipIf(!hasBrowser())("the dashboard in a browser", () => {
     "names every control, and skips to the content",
     () =>
       Effect.gen(function* () {
-        const node = yield* start(environment(yield* directory))
-        const origin = originOf(node)
-        const { page } = yield* visit(origin)
-        yield* signIn(page, origin)
+        const { origin, page } = yield* signedIn()
         for (const section of sections) {
           yield* promise(() => page.goto(`${origin}/admin${section}`))
           const unnamed = yield* promise(() =>

@@ -218,6 +218,32 @@ describe("a batch", () => {
   )
 })
 
+describe("an exempt address", () => {
+  it.scopedLive("has no limit, and whom a proxy at such an address names has one", () =>
+    Effect.gen(function* () {
+      const node = yield* start({
+        http: {
+          rate: 0.001,
+          burst: 1,
+          rateExempt: ["127.0.0.0/8"],
+          trustedProxies: ["127.0.0.0/8"]
+        }
+      })
+      for (let i = 0; i < 2; i++) {
+        const answer = yield* send(node, many(5))
+        assert.strictEqual(answer.status, 200)
+        assert.isNull(answer.headers.get("ratelimit"))
+      }
+      const named = { headers: { "x-real-ip": "192.0.2.1" } }
+      const read = Effect.map(
+        ask(node, "GET", "/v1/records/n0.mesh.example", named),
+        ({ status }) => status
+      )
+      assert.deepStrictEqual([yield* read, yield* read], [200, 429])
+    })
+  )
+})
+
 describe("RateLimit fields", () => {
   it.scopedLive("say on every answer of a limited route what is left, and the same on 429", () =>
     Effect.gen(function* () {

@@ -76,7 +76,7 @@ const services = (env: Readonly<Record<string, string>>, heartbeats: boolean) =>
         RecordStore.layerMemory,
         SeenStore.layerMemory,
         TsigKeys.layerEmpty,
-        Layer.succeed(ClientLimit, { charge: () => undefined, most: Infinity }),
+        Layer.succeed(ClientLimit, { charge: () => undefined, most: () => Infinity }),
         Layer.succeed(ZoneConfig, zoneConfig()),
         Layer.succeed(
           OwnIdentity,

@@ -36,6 +36,7 @@ import { Limits, type LimitsShape } from "../../src/zone/Limits.ts"
 import { Publisher } from "../../src/zone/Publisher.ts"
 import { RecordStore, type StoreError } from "../../src/zone/RecordStore.ts"
 import { ZoneConfig } from "../../src/zone/ZoneConfig.ts"
+import { noZone } from "../fixtures/Zones.ts"
 
 export const operatorToken = "op-secret-token"
 
@@ -67,6 +68,7 @@ const httpDefaults: HttpConfigShape = {
   port: 0,
   rate: 0,
   burst: 0,
+  rateExempt: [],
   maxConcurrency: 64,
   maxConnections: 1024,
   trustedProxies: [],
@@ -143,20 +145,7 @@ export const start = (options: Options = {}): Effect.Effect<TestNode, never, Sco
         Layer.succeed(HttpConfig, { ...httpDefaults, ...options.http }),
         Layer.succeed(AuthConfig, { ...authDefaults, ...options.auth }),
         Layer.succeed(LifecycleConfig, { shutdownTimeout: options.shutdownTimeout ?? 2 }),
-        Layer.succeed(ZoneConfig, {
-          servedZone: Option.none(),
-          zones: [],
-          claimProviderZone: Option.none(),
-          clusterBaseDomain: Option.none(),
-          dnsTtl: 60,
-          negativeTtl: 30,
-          apexA: [],
-          apexAaaa: [],
-          apexNs: [],
-          soaRname: Option.none(),
-          nodeHostname: Option.none(),
-          cleanupInterval: 60
-        })
+        Layer.succeed(ZoneConfig, noZone)
       ])
     )
     const { addresses } = Context.get(yield* Layer.build(layer), HttpServer)

@@ -23,6 +23,7 @@ import { Publisher } from "../../src/zone/Publisher.ts"
 import { type DigestRow, RecordStore } from "../../src/zone/RecordStore.ts"
 import { WriteGrant } from "../../src/zone/WriteGrant.ts"
 import { ZoneConfig, type ZoneConfigShape } from "../../src/zone/ZoneConfig.ts"
+import { noZone } from "../fixtures/Zones.ts"
 
 export const zone = Name.unsafeMake("example.org")
 export const token = "a token of the cluster"
@@ -53,19 +54,9 @@ export const peersConfig = (overrides: Partial<PeersConfigShape> = {}): PeersCon
 })
 
 export const zoneConfig = (overrides: Partial<ZoneConfigShape> = {}): ZoneConfigShape => ({
+  ...noZone,
   servedZone: Option.some(zone),
   zones: [zone],
-  claimProviderZone: Option.none(),
-  clusterBaseDomain: Option.none(),
-  dnsTtl: 60,
-  negativeTtl: 30,
-  apexA: [],
-  apexAaaa: [],
-  apexNs: [],
-  soaRname: Option.none(),
-  zoneFile: Option.none(),
-  nodeHostname: Option.none(),
-  cleanupInterval: 60,
   ...overrides
 })
 

@@ -105,6 +105,21 @@ describe("a signature of a sync request", () => {
     assert.isTrue(Either.isLeft(NodeCertificate.verify(forged, Ed25519.publicKey(operator))))
   })
 
+  it("has a nonce of one length, made for one process where its mark is known", () => {
+    const mark = RequestSignature.newMark()
+    assert.strictEqual(RequestSignature.markIn(mark), mark)
+    for (const odd of [undefined, "", `${mark}x`, "a mark!!", [mark]])
+      assert.isUndefined(RequestSignature.markIn(odd))
+    for (const known of [undefined, mark]) {
+      const made = [0, 1].map(() => RequestSignature.newNonce(known))
+      assert.strictEqual(new Set(made).size, 2)
+      for (const nonce of made) {
+        assert.match(nonce, /^[A-Za-z0-9_-]{22}$/)
+        assert.strictEqual(nonce.startsWith(mark), known === mark)
+      }
+    }
+  })
+
   it("is read in exactly one form", () => {
     const refused = (i: string | undefined, s: string | undefined) =>
       assert.isTrue(Either.isLeft(RequestSignature.read(i, s)), String(i))

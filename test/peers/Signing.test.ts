@@ -116,6 +116,14 @@ interface Signing {
 }
 
 let count = 0
+/** Signs for the process that listens on `port`, as whoever it has told its mark. */
+const signer = (port: number) =>
+  Effect.map(send(port, digest), ({ headers }) => {
+    const mark = String(headers[RequestSignature.startHeader] ?? "")
+    return (sent: Sent, how: Signing = {}) =>
+      signed(sent, { nonce: mark.padEnd(22, String(count++).padStart(14, "n")), ...how })
+  })
+
 const signed = (sent: Sent, how: Signing = {}): Sent => {
   const [path = "", query] = sent.path.split("?")
   return {
@@ -188,13 +196,14 @@ describe("nodes with certified keys", () => {
       const a = yield* start("a", 1, port)
       const status = (sent: Sent) => Effect.map(send(port, sent), (answer) => answer.status)
       // Nobody is a member before there is a manifest.
-      assert.strictEqual(yield* status(signed(digest)), 403)
+      assert.strictEqual(yield* status((yield* signer(port))(digest)), 403)
       assert.isUndefined((yield* send(port, digest)).headers["accept-signature"])
       yield* install(a, manifest(1, { a: port, b: 1 }))
       assert.strictEqual(
         (yield* send(port, digest)).headers["accept-signature"],
         RequestSignature.accepted
       )
+      const signed = yield* signer(port)
       for (const path of [
         digest.path,
         "/v1/sync/status",
@@ -218,6 +227,7 @@ describe("nodes with certified keys", () => {
       const [port = 0] = yield* Cluster.freePorts(1)
       const a = yield* start("a", 1, port)
       yield* install(a, manifest(1, { a: port, b: 1, c: 2 }))
+      const signed = yield* signer(port)
       const now = Math.floor(Date.now() / 1000)
       const refused = (what: string, sent: Sent) =>
         Effect.map(send(port, sent), ({ status }) => assert.strictEqual(status, 403, what))
@@ -256,6 +266,26 @@ describe("nodes with certified keys", () => {
     })
   )
 
+  it.scopedLive("are not answered again after a restart what they were answered before it", () =>
+    Effect.gen(function* () {
+      const [port = 0] = yield* Cluster.freePorts(1)
+      const disk = yield* Cluster.newDisk
+      const begin = Effect.tap(start("a", 1, port, {}, { disk }), (a) =>
+        install(a, manifest(1, { a: port, b: 1 }))
+      )
+      const before = yield* begin
+      const sign = yield* signer(port)
+      const now = Math.floor(Date.now() / 1000)
+      // The last of them by a clock that is as far ahead as a clock may be.
+      const answered = [sign(digest), sign(pull), sign(digest, { created: now + 58 })]
+      for (const sent of answered) assert.strictEqual((yield* send(port, sent)).status, 200)
+      yield* before.stop
+      yield* begin
+      for (const sent of answered) assert.strictEqual((yield* send(port, sent)).status, 403)
+      assert.strictEqual((yield* send(port, (yield* signer(port))(digest))).status, 200)
+    })
+  )
+
   it.scopedLive("take no token where only signatures count", () =>
     Effect.gen(function* () {
       const [port = 0] = yield* Cluster.freePorts(1)
@@ -263,6 +293,7 @@ describe("nodes with certified keys", () => {
       yield* install(a, manifest(1, { a: port, b: 1 }))
       const bearer = { ...digest, headers: { authorization: `Bearer ${Cluster.token}` } }
       assert.strictEqual((yield* send(port, bearer)).status, 403)
+      const signed = yield* signer(port)
       assert.strictEqual((yield* send(port, signed(digest))).status, 200)
     })
   )
@@ -334,6 +365,34 @@ describe("a node that signs", () => {
       const [state] = Context.get(again.context, PeerStates).all()
       yield* Cluster.eventually(Effect.sync(() => (state?.failures ?? 0) > 0))
       assert.include(state?.lastError, "signature")
+    })
+  )
+
+  it.scopedLive("signs again at once for a peer that has started anew, and loses no round", () =>
+    Effect.gen(function* () {
+      const marks = ["first--1", "second-2"]
+      let mark = marks[0] ?? ""
+      const refused: Array<string> = []
+      const taken = new Map<string, number>()
+      const { port } = yield* serve((request, response) => {
+        const nonce = /;nonce="([^"]+)"/.exec(String(request.headers["signature-input"]))?.[1] ?? ""
+        const isFor = nonce.startsWith(mark)
+        if (isFor) taken.set(mark, (taken.get(mark) ?? 0) + 1)
+        else refused.push(nonce.slice(0, 8))
+        response.statusCode = isFor ? 200 : 403
+        response.setHeader(RequestSignature.startHeader, mark)
+        reply({ records: [entry("x.example.org", "x", 1)], has_more: false })(request, response)
+      })
+      const [own = 0] = yield* Cluster.freePorts(1)
+      const a = yield* start("a", 1, own, { syncAuth: "signed" })
+      yield* install(a, manifest(1, { a: own, b: port }))
+      const often = Effect.sync(() => (taken.get(mark) ?? 0) > 3)
+      yield* Cluster.eventually(often)
+      mark = marks[1] ?? ""
+      yield* Cluster.eventually(often)
+      assert.strictEqual(Context.get(a.context, PeerStates).all()[0]?.failures, 0)
+      assert.isNotEmpty(refused)
+      assert.isTrue(refused.every((seen) => seen !== mark))
     })
   )
 

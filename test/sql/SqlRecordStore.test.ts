@@ -7,6 +7,7 @@ import { join } from "node:path"
 import * as SqlRecordStore from "../../src/sql/SqlRecordStore.ts"
 import * as SqliteFile from "../../src/sql/SqliteFile.ts"
 import { StoreThread } from "../../src/sql/StoreThread.ts"
+import { LiveZone } from "../../src/zone/LiveZone.ts"
 import { RecordStore, type StoreError } from "../../src/zone/RecordStore.ts"
 import { tempDirectory } from "../fixtures/TempDirectory.ts"
 import { liveNames, now, put, remove, start, suite } from "../zone/RecordStoreSuite.ts"
@@ -49,6 +50,30 @@ describe("SqlRecordStore", () => {
       )
       assert.strictEqual(yield* session(({ newest }) => newest), now * 1000 + 60_001)
     })
+  )
+
+  it.scoped.each(["in its own thread", "on the store thread"])(
+    "says that its rows do not fit into the memory of the zone, %s",
+    (where) =>
+      Effect.gen(function* () {
+        const path = join(yield* tempDirectory, "dmp.db")
+        const layer =
+          where === "on the store thread"
+            ? StoreThread.layer({ dbPath: path })
+            : SqlRecordStore.layerFile(path)
+        yield* Effect.gen(function* () {
+          const store = yield* RecordStore
+          yield* store.commit(Array.from({ length: 200 }, (_, n) => put(`n${n}`, "x".repeat(2000))))
+          const small = new LiveZone(now, undefined, 2 ** 20)
+          const error = yield* Effect.flip(store.fill(small.memory, now))
+          assert.strictEqual(error._tag, "StoreError")
+          assert.strictEqual(error.message, "the memory of the live zone is full at 1 MiB")
+          const large = new LiveZone(now, undefined, 2 ** 22)
+          yield* store.fill(large.memory, now)
+          large.refresh()
+          assert.strictEqual(large.valueCount, 200)
+        }).pipe(Effect.provide(layer))
+      })
   )
 
   it.scoped("never repeats a stored_ts over a restart with a clock set back", () =>

@@ -4,13 +4,13 @@ import { Effect, Exit, Layer, Scope } from "effect"
 import { mkdtempSync, readdirSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
 import * as Subject from "../../src/auth/Subject.ts"
 import { TokenCache } from "../../src/auth/TokenCache.ts"
 import { TokenStore } from "../../src/auth/TokenStore.ts"
 import * as SqlTokenStore from "../../src/sql/SqlTokenStore.ts"
 import { StoreThread } from "../../src/sql/StoreThread.ts"
 import { alice, claimOf, keyA, keyB, rowFor, suite } from "../auth/TokenStoreSuite.ts"
+import { ask, beside } from "../fixtures/Databases.ts"
 
 const freshPath = () => join(mkdtempSync(join(tmpdir(), "tokens-")), "data", "dmp_tokens.db")
 const over = (path: string) =>
@@ -25,19 +25,6 @@ const over = (path: string) =>
   )
 
 suite("SqlTokenStore", () => over(freshPath()))
-
-/** Runs SQL on the file beside the store, as another program would. */
-const beside = (path: string, ...statements: ReadonlyArray<string>) => {
-  const database = new DatabaseSync(path)
-  for (const statement of statements) database.exec(statement)
-  database.close()
-}
-const ask = (path: string, query: string) => {
-  const database = new DatabaseSync(path)
-  const rows = database.prepare(query).all()
-  database.close()
-  return rows
-}
 
 const v1 = `CREATE TABLE tokens (token_hash TEXT PRIMARY KEY, subject TEXT NOT NULL,
   subject_type INTEGER NOT NULL, subject_hash12 TEXT, rate_per_sec REAL NOT NULL DEFAULT 10.0,

@@ -4,12 +4,12 @@ import { Effect, Either, Layer } from "effect"
 import { mkdtempSync, readdirSync, statSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { dirname, join } from "node:path"
-import { DatabaseSync } from "node:sqlite"
 import { TsigKeyStore } from "../../src/auth/TsigKeyStore.ts"
 import { OpenError } from "../../src/sql/OpenError.ts"
 import * as SqlTsigKeyStore from "../../src/sql/SqlTsigKeyStore.ts"
 import { StoreThread } from "../../src/sql/StoreThread.ts"
 import { keyFor, suite } from "../auth/TsigKeyStoreSuite.ts"
+import { ask, beside } from "../fixtures/Databases.ts"
 
 const freshPath = () => join(mkdtempSync(join(tmpdir(), "tsig-")), "data", "dmp_tsig.db")
 const over = (path: string) =>
@@ -24,18 +24,6 @@ const over = (path: string) =>
   )
 
 suite("SqlTsigKeyStore", () => over(freshPath()))
-
-const beside = (path: string, ...statements: ReadonlyArray<string>) => {
-  const database = new DatabaseSync(path)
-  for (const statement of statements) database.exec(statement)
-  database.close()
-}
-const ask = (path: string, query: string) => {
-  const database = new DatabaseSync(path)
-  const rows = database.prepare(query).all()
-  database.close()
-  return rows.map((row) => ({ ...row }))
-}
 
 const v1 = `CREATE TABLE tsig_keys (name TEXT PRIMARY KEY,
   algorithm TEXT NOT NULL DEFAULT 'hmac-sha256', secret BLOB NOT NULL,
