@@ -3,7 +3,7 @@
  * scope, has it a write left. Every refusal before that last step costs the same work, and
  * nothing durable joins a shared-pool write to a token or its subject.
  */
-import { Effect, Layer } from "effect"
+import { Effect, Either, Layer } from "effect"
 import { unsafeMake } from "../wire/Name.ts"
 import { WriteGrant } from "../zone/WriteGrant.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
@@ -84,8 +84,8 @@ const nobody: NameClass.Holder = {
   subjectHash12: null
 }
 
-const unauthorized = Effect.fail(new TokenDenied({ denial: { _tag: "Unauthorized" } }))
-const denied = (denial: Denial) => Effect.fail(new TokenDenied({ denial }))
+const unauthorized = Either.left(new TokenDenied({ denial: { _tag: "Unauthorized" } }))
+const denied = (denial: Denial) => Either.left(new TokenDenied({ denial }))
 
 const grantOf = (operation: TokenOperation, name: string, row: TokenRow, shared: boolean) =>
   new WriteGrant({
@@ -140,48 +140,46 @@ export const layer = Layer.effect(
     }
 
     return {
-      identify: (token, remote) =>
-        Effect.suspend(() => {
-          const found = find(token)
-          const held = living(found, recorder(found.tokenHash, remote))
-          if (held === undefined) return unauthorized
-          return Effect.succeed({ row: held.row, limit: held.bucket.standing("") })
-        }),
-      authorize: (token, operation, owner, remote) =>
-        Effect.suspend(() => {
-          const name = NameClass.canonical(owner)
-          const found = find(token)
-          const verdict = decide(
-            found.held?.row ?? nobody,
-            operation,
-            NameClass.classify(name, zones)
-          )
-          const record = recorder(found.tokenHash, remote)
-          const held = living(found, record)
-          if (held === undefined) return unauthorized
-          const { bucket, row } = held
-          if (verdict._tag === "Refused") {
-            AuthMetrics.countFailure(verdict.failure)
-            record("rejected", verdict.detail, verdict.named ? row : undefined)
-            return denied({ _tag: "Forbidden", reason: verdict.reason })
-          }
-          const detail = verdict.shared ? "shared-pool" : "owner-exclusive"
-          const shown = verdict.shared ? undefined : row
-          if (!bucket.allow("")) {
-            AuthMetrics.throttled.unsafeUpdate(1, [])
-            record("throttled", detail, shown)
-            return denied({
-              _tag: "Throttled",
-              retryAfter: bucket.retryAfter(""),
-              limit: bucket.standing("")
-            })
-          }
-          record("used", detail, shown)
-          return Effect.succeed({
-            grant: grantOf(operation, name, row, verdict.shared),
+      identify: (token, remote) => {
+        const found = find(token)
+        const held = living(found, recorder(found.tokenHash, remote))
+        if (held === undefined) return unauthorized
+        return Either.right({ row: held.row, limit: held.bucket.standing("") })
+      },
+      authorize: (token, operation, owner, remote) => {
+        const name = NameClass.canonical(owner)
+        const found = find(token)
+        const verdict = decide(
+          found.held?.row ?? nobody,
+          operation,
+          NameClass.classify(name, zones)
+        )
+        const record = recorder(found.tokenHash, remote)
+        const held = living(found, record)
+        if (held === undefined) return unauthorized
+        const { bucket, row } = held
+        if (verdict._tag === "Refused") {
+          AuthMetrics.countFailure(verdict.failure)
+          record("rejected", verdict.detail, verdict.named ? row : undefined)
+          return denied({ _tag: "Forbidden", reason: verdict.reason })
+        }
+        const detail = verdict.shared ? "shared-pool" : "owner-exclusive"
+        const shown = verdict.shared ? undefined : row
+        if (!bucket.allow("")) {
+          AuthMetrics.throttled.unsafeUpdate(1, [])
+          record("throttled", detail, shown)
+          return denied({
+            _tag: "Throttled",
+            retryAfter: bucket.retryAfter(""),
             limit: bucket.standing("")
           })
+        }
+        record("used", detail, shown)
+        return Either.right({
+          grant: grantOf(operation, name, row, verdict.shared),
+          limit: bucket.standing("")
         })
+      }
     }
   })
 )

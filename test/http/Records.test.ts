@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Either, Layer } from "effect"
 import { TokenAuth, TokenDenied } from "../../src/auth/TokenAuth.ts"
 import { ContentPolicy, ContentRefused } from "../../src/zone/ContentPolicy.ts"
 import { StoreError } from "../../src/zone/RecordStore.ts"
@@ -318,12 +318,12 @@ describe("who may", () => {
       } as const
       const asked: Array<ReadonlyArray<string>> = []
       const tokens = Layer.succeed(TokenAuth, {
-        identify: () => Effect.fail(new TokenDenied({ denial: denied.bad })),
+        identify: () => Either.left(new TokenDenied({ denial: denied.bad })),
         authorize: (token, ...rest) => {
           asked.push([token, ...rest])
           return token === "down"
-            ? Effect.fail(new StoreError({ reason: "locked", message: "" }))
-            : Effect.fail(new TokenDenied({ denial: denied[token as keyof typeof denied] }))
+            ? Either.left(new StoreError({ reason: "locked", message: "" }))
+            : Either.left(new TokenDenied({ denial: denied[token as keyof typeof denied] }))
         }
       })
       const node = yield* start({ auth: closed("multi-tenant"), tokens })
