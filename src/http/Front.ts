@@ -8,6 +8,7 @@ import {
   Cause,
   Context,
   Effect,
+  Exit,
   FiberRef,
   FiberRefs,
   Layer,
@@ -15,8 +16,10 @@ import {
   Option,
   Runtime
 } from "effect"
+import { contained } from "../runtime/Contained.ts"
 import { Readiness } from "../runtime/Readiness.ts"
 import { SecurityLog } from "../runtime/SecurityLog.ts"
+import * as Spans from "../runtime/Spans.ts"
 import { networkOf } from "../runtime/TopTalkers.ts"
 import { TrustedProxies } from "../runtime/TrustedProxies.ts"
 import { ServedApi } from "./Api.ts"
@@ -70,6 +73,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
       const runtime = yield* Effect.runtime<never>()
       const runFork = Runtime.runFork(runtime)
       const ownRoutes = yield* routes
+      const tracing = yield* Spans.tracing
       const traced = yield* RequestSpan.make
       const served = Dispatch.apiRoutes(ServedApi)
       const dispatch = Dispatch.make(served, ownRoutes)
@@ -159,7 +163,8 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
           client,
           limits,
           id,
-          body: (cap) => RequestBody.read(request, response, { cap, patience })
+          body: (cap) => RequestBody.read(request, response, { cap, patience }),
+          withBody: (cap, then) => RequestBody.take(request, response, { cap, patience }, then)
         })
         if (target._tag === "Api") {
           ApiRequest.register(exchange(request.method === "POST" ? "POST" : "GET"))
@@ -170,30 +175,33 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
           return apiHandler(request, response)
         }
         const direct = exchange(target.method)
+        const { handle, plainPost } = target.route
+        const conclude = (outcome: Exit.Exit<Reply, Refusal.Refusal>): void => {
+          if (Exit.isSuccess(outcome)) return answer(outcome.value)
+          const refusal = Cause.failureOption(outcome.cause)
+          const trouble = Option.isSome(refusal)
+            ? troubleOf(refusal.value)
+            : Effect.logError("a request met a defect", outcome.cause)
+          if (trouble !== undefined)
+            runFork(Effect.annotateLogs(trouble, { request_id: id, route: template }))
+          refuse(Option.getOrElse(refusal, () => Refusal.internal))
+        }
+        const finish = (outcome: Exit.Exit<Reply, Refusal.Refusal>): void =>
+          contained(
+            () => conclude(outcome),
+            (defect) => conclude(Exit.die(defect))
+          )
+        if (plainPost !== undefined && target.method === "POST" && !tracing)
+          return contained(
+            () => plainPost(direct, finish),
+            (defect) => finish(Exit.die(defect))
+          )
         runFork(
           traced(
             direct,
             template,
-            Effect.suspend(() => target.route.handle(direct))
-          ).pipe(
-            Effect.matchCauseEffect({
-              onSuccess: (reply) => Effect.sync(() => answer(reply)),
-              onFailure: (cause) => {
-                const refusal = refusalIn(cause)
-                return Option.isSome(refusal)
-                  ? Effect.zipRight(
-                      troubleOf(refusal.value, id, template),
-                      Effect.sync(() => refuse(refusal.value))
-                    )
-                  : Effect.zipRight(
-                      Effect.logError("a request met a defect", cause).pipe(
-                        Effect.annotateLogs({ request_id: id, route: template })
-                      ),
-                      Effect.sync(() => refuse(Refusal.internal))
-                    )
-              }
-            })
-          )
+            Effect.suspend(() => handle(direct))
+          ).pipe(Effect.exit, Effect.map(finish))
         )
       }
 
@@ -212,12 +220,6 @@ const hostLines = (headers: ReadonlyArray<string>): number => {
   return count
 }
 
-const refusalIn = (cause: Cause.Cause<Refusal.Refusal>) => Cause.failureOption(cause)
-
 /** What the operator should know of a refusal that is this node's fault. */
-const troubleOf = (refusal: Refusal.Refusal, id: string, route: string): Effect.Effect<void> =>
-  refusal.trouble === undefined
-    ? Effect.void
-    : Effect.logError(`${refusal.error}: ${refusal.trouble}`).pipe(
-        Effect.annotateLogs({ request_id: id, route })
-      )
+const troubleOf = ({ error, trouble }: Refusal.Refusal): Effect.Effect<void> | undefined =>
+  trouble === undefined ? undefined : Effect.logError(`${error}: ${trouble}`)

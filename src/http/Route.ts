@@ -3,7 +3,7 @@
  * it, and for bodies that are no JSON. What it accepts is still described in `Api.ts`.
  */
 import type { IncomingMessage } from "node:http"
-import type { Effect } from "effect"
+import type { Effect, Either, Exit } from "effect"
 import type { Client } from "./ClientAddress.ts"
 import type { RateLimitFields } from "./RateLimitFields.ts"
 import type { Refusal } from "./Refusal.ts"
@@ -27,7 +27,12 @@ export interface Exchange {
   readonly id: string
   /** Reads at most `cap` octets; longer, cut short or too slow a body is a refusal. */
   readonly body: (cap: number) => Effect.Effect<Buffer, Refusal>
+  /** As `body`, for plain code: calls `then` once, now or later. */
+  readonly withBody: (cap: number, then: (body: Either.Either<Buffer, Refusal>) => void) => void
 }
+
+/** Told once what to answer, now or later; a defect in it is answered with 500. */
+export type Done = (outcome: Exit.Exit<Reply, Refusal>) => void
 
 export interface Route {
   /** The template of the path: label of metrics and traces. */
@@ -35,4 +40,10 @@ export interface Route {
   readonly matches: (path: string) => boolean
   readonly methods: ReadonlyArray<Method>
   readonly handle: (exchange: Exchange) => Effect.Effect<Reply, Refusal>
+  /**
+   * What `handle` does for POST, without a fiber: for what is asked so often that a fiber costs
+   * more than the work. The front takes it unless there is a span to hold. A callback of `withBody`
+   * or of its own keeps its defects to itself (`runtime/Contained`).
+   */
+  readonly plainPost?: (exchange: Exchange, done: Done) => void
 }

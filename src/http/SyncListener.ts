@@ -61,7 +61,8 @@ export class SyncListener extends Context.Tag("dnsmesh/http/SyncListener")<
               client: peerOf(request.socket.remoteAddress),
               limits,
               id,
-              body: (cap) => RequestBody.read(request, response, { cap, patience })
+              body: (cap) => RequestBody.read(request, response, { cap, patience }),
+              withBody: (cap, then) => RequestBody.take(request, response, { cap, patience }, then)
             })
             .pipe(
               Effect.match({ onSuccess: answer, onFailure: refuse }),
