@@ -61,8 +61,7 @@ export class SyncListener extends Context.Tag("dnsmesh/http/SyncListener")<
               client: peerOf(request.socket.remoteAddress),
               limits,
               id,
-              body: (cap) => RequestBody.read(request, response, { cap, patience }),
-              withBody: (cap, then) => RequestBody.take(request, response, { cap, patience }, then)
+              body: (cap) => RequestBody.read(request, response, { cap, patience })
             })
             .pipe(
               Effect.match({ onSuccess: answer, onFailure: refuse }),
