@@ -13,7 +13,7 @@ import { HttpConfig } from "./HttpConfig.ts"
 import * as Publishing from "./Publishing.ts"
 import { json } from "./Reply.ts"
 import { type Body, jsonObject } from "./RequestBody.ts"
-import type { Done, Exchange } from "./Route.ts"
+import type { Done, PlainExchange } from "./Route.ts"
 
 const published = Exit.succeed(json(201, { ok: true }))
 
@@ -24,7 +24,7 @@ export const make = Effect.gen(function* () {
   const publisher = yield* Publisher
   const bodyCap = Publishing.bodyCap(yield* HttpConfig, limits)
 
-  return (exchange: Exchange, done: Done): void => {
+  return (exchange: PlainExchange, done: Done): void => {
     const limited = bucket.charge(exchange)
     if (limited !== undefined) return done(Exit.fail(limited))
     const owner = Publishing.ownerIn(exchange.path, exchange.query)

@@ -82,7 +82,6 @@ export const route = Effect.gen(function* () {
   }
 
   const handle = (exchange: Exchange): Effect.Effect<Reply, Refusal.Refusal> => {
-    if (exchange.method === "POST") return Effect.async((resume) => publish(exchange, resume))
     const limited = bucket.charge(exchange)
     if (limited !== undefined) return Effect.fail(limited)
     const owner = Publishing.ownerIn(exchange.path, exchange.query)

@@ -27,11 +27,15 @@ export interface Exchange {
   readonly id: string
   /** Reads at most `cap` octets; longer, cut short or too slow a body is a refusal. */
   readonly body: (cap: number) => Effect.Effect<Buffer, Refusal>
-  /** As `body`, for plain code: calls `then` once, now or later. */
+}
+
+/** An exchange for plain code. */
+export interface PlainExchange extends Exchange {
+  /** As `body`: calls `then` once, now or later, which keeps its defects to itself. */
   readonly withBody: (cap: number, then: (body: Either.Either<Buffer, Refusal>) => void) => void
 }
 
-/** Told once what to answer, now or later; a defect in it is answered with 500. */
+/** Is told once what to answer, now or later, and never throws. */
 export type Done = (outcome: Exit.Exit<Reply, Refusal>) => void
 
 export interface Route {
@@ -40,10 +44,6 @@ export interface Route {
   readonly matches: (path: string) => boolean
   readonly methods: ReadonlyArray<Method>
   readonly handle: (exchange: Exchange) => Effect.Effect<Reply, Refusal>
-  /**
-   * What `handle` does for POST, without a fiber: for what is asked so often that a fiber costs
-   * more than the work. The front takes it unless there is a span to hold. A callback of `withBody`
-   * or of its own keeps its defects to itself (`runtime/Contained`).
-   */
-  readonly plainPost?: (exchange: Exchange, done: Done) => void
+  /** Serves POST instead of `handle`, without a fiber: for what is asked so often that one costs more than the work. */
+  readonly plainPost?: (exchange: PlainExchange, done: Done) => void
 }
