@@ -26,13 +26,10 @@ export const take = (
   if (request.headers.expect !== undefined) response.writeContinue()
   const chunks: Array<Buffer> = []
   let size = 0
-  let done = false
-  // What has ended ends its listeners; they are taken off where more octets may come.
+  // Or the octets would stay with the request for as long as it waits for its commit.
   const finish = (body: Body) => {
-    if (done) return
-    done = true
     clearTimeout(timer)
-    if (!request.readableEnded) request.off("data", add).off("end", end).off("close", gone)
+    request.off("data", add).off("end", end).off("close", gone)
     then(body)
   }
   const add = (chunk: Buffer) => {
