@@ -4,7 +4,7 @@
  * counted row. Invariant: see `AuditRow`.
  */
 import { Context, Effect, Layer, Metric, Schedule } from "effect"
-import { reduce } from "./AddressDetail.ts"
+import { reducer } from "./AddressDetail.ts"
 import type { AuditEvent, AuditRow } from "./AuditRow.ts"
 import * as AuthMetrics from "./AuthMetrics.ts"
 import { RegistrationConfig } from "./RegistrationConfig.ts"
@@ -47,6 +47,7 @@ export class Audit extends Context.Tag("dnsmesh/auth/Audit")<
       const store = yield* TokenStore
       const config = yield* RegistrationConfig
       const clock = yield* Effect.clock
+      const reduce = reducer(config.auditAddresses)
       const seconds = () => UnixTime.unsafeNow(clock)
       let waiting: Array<AuditRow> = []
       let repeats = new Map<string, Repeated>()
@@ -71,7 +72,7 @@ export class Audit extends Context.Tag("dnsmesh/auth/Audit")<
           event,
           tokenHash: holder?.tokenHash ?? null,
           subject: holder?.subject ?? null,
-          remoteAddr: reduce(remote, config.auditAddresses),
+          remoteAddr: reduce(remote),
           detail
         }
         if (event === "used" || event === "issued") return push(row)

@@ -24,6 +24,7 @@ export interface Holder {
   readonly subjectHash12: string | null
 }
 
+const characters = /^[a-z0-9.-]+$/
 const label = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/
 const identity = /^id-([0-9a-f]{16})$/
 const prekeyPool = /^id-([0-9a-f]{12})$/
@@ -51,7 +52,7 @@ export const canonical = (name: string): string =>
 export const classify = (name: string, servedZones: ReadonlyArray<string>): NameClass => {
   if (name === "") return unknown("empty name")
   if (name.length > 253) return unknown("name too long")
-  if (!/^[a-z0-9.-]+$/.test(name)) return unknown("characters outside letters, digits, - and .")
+  if (!characters.test(name)) return unknown("characters outside letters, digits, - and .")
   const labels = name.split(".")
   if (labels.includes("")) return unknown("empty label")
   if (labels.length < 2) return unknown("single label")
@@ -65,34 +66,31 @@ export const classify = (name: string, servedZones: ReadonlyArray<string>): Name
 
 const byShape = (labels: ReadonlyArray<string>): NameClass => {
   const [first = "", second = "", third = ""] = labels
-  /** The name behind the first `count` labels, when it has two labels or more. */
-  const domainAfter = (count: number): string | undefined =>
-    labels.length >= count + 2 ? labels.slice(count).join(".") : undefined
-  const after1 = domainAfter(1)
-  const after2 = domainAfter(2)
-  const after3 = domainAfter(3)
+  /** Behind the first `count` labels there is a domain, of two labels or more. */
+  const hasDomain = (count: number): boolean => labels.length >= count + 2
+  const domain = (count: number): string => labels.slice(count).join(".")
 
-  if (first === "dmp" && after2 !== undefined)
-    return owner({ _tag: "BySubject", subject: `${second}@${after2}` })
+  if (first === "dmp" && hasDomain(2))
+    return owner({ _tag: "BySubject", subject: `${second}@${domain(2)}` })
   const ownId = identity.exec(first)?.[1]
-  if (ownId !== undefined && after1 !== undefined)
-    return owner({ _tag: "ByLocalHash", hash: ownId, domain: after1 })
+  if (ownId !== undefined && hasDomain(1))
+    return owner({ _tag: "ByLocalHash", hash: ownId, domain: domain(1) })
   const poolId = prekeyPool.exec(second)?.[1]
-  if (first === "prekeys" && poolId !== undefined && after2 !== undefined)
-    return owner({ _tag: "ByLocalHash", hash: poolId, domain: after2 })
-  if (first === "rotate" && second === "dmp" && after3 !== undefined)
+  if (first === "prekeys" && poolId !== undefined && hasDomain(2))
+    return owner({ _tag: "ByLocalHash", hash: poolId, domain: domain(2) })
+  if (first === "rotate" && second === "dmp" && hasDomain(3))
     return prekeyPool.test(third)
       ? operator("rotation of a hashed anchor")
-      : owner({ _tag: "BySubject", subject: `${third}@${after3}` })
+      : owner({ _tag: "BySubject", subject: `${third}@${domain(3)}` })
   // Clients announce the rotation of a hashed identity right above the identity itself.
   const rotatedId = identity.exec(second)?.[1]
-  if (first === "rotate" && rotatedId !== undefined && after2 !== undefined)
-    return owner({ _tag: "ByLocalHash", hash: rotatedId, domain: after2 })
-  if (prekey.test(first) && hex12.test(second) && after2 !== undefined)
+  if (first === "rotate" && rotatedId !== undefined && hasDomain(2))
+    return owner({ _tag: "ByLocalHash", hash: rotatedId, domain: domain(2) })
+  if (prekey.test(first) && hex12.test(second) && hasDomain(2))
     return owner({ _tag: "ByPrekeyHash", hash: second })
-  if (slot.test(first) && mailbox.test(second) && after2 !== undefined) return pool("slot")
-  if (claim.test(first) && mailbox.test(second) && after2 !== undefined) return pool("claim")
-  if (chunk.test(first) && after1 !== undefined) return pool("chunk")
+  if (slot.test(first) && mailbox.test(second) && hasDomain(2)) return pool("slot")
+  if (claim.test(first) && mailbox.test(second) && hasDomain(2)) return pool("claim")
+  if (chunk.test(first) && hasDomain(1)) return pool("chunk")
   return operator("not a name users write")
 }
 

@@ -1,8 +1,9 @@
 /**
- * What the HTTP front asks about a per-user token. `auth/Tokens` answers from the token
- * store; a node without one refuses every token. A grant never reaches past its token's scope.
+ * What the HTTP front asks about a per-user token. `auth/Tokens` answers from what it holds in
+ * memory, at once, because every publish asks; a node without a token store refuses every token. A
+ * grant never reaches past its token's scope.
  */
-import { Context, Data, Effect, Layer } from "effect"
+import { Context, Data, Either, Layer } from "effect"
 import type { Standing } from "../runtime/RateLimiter.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
 import type { WriteGrant } from "../zone/WriteGrant.ts"
@@ -49,17 +50,17 @@ export class TokenAuth extends Context.Tag("dnsmesh/auth/TokenAuth")<
       operation: TokenOperation,
       owner: string,
       remote: string
-    ) => Effect.Effect<Authorized, TokenDenied | StoreError>
+    ) => Either.Either<Authorized, TokenDenied | StoreError>
     /** The living token `token` is; asking spends nothing of it. */
     readonly identify: (
       token: string,
       remote: string
-    ) => Effect.Effect<Identified, TokenDenied | StoreError>
+    ) => Either.Either<Identified, TokenDenied | StoreError>
   }
 >() {
   /** No token store: every user token is unknown. */
   static readonly layerRefuseAll = Layer.succeed(TokenAuth, {
-    authorize: () => Effect.fail(new TokenDenied({ denial: { _tag: "Unauthorized" } })),
-    identify: () => Effect.fail(new TokenDenied({ denial: { _tag: "Unauthorized" } }))
+    authorize: () => Either.left(new TokenDenied({ denial: { _tag: "Unauthorized" } })),
+    identify: () => Either.left(new TokenDenied({ denial: { _tag: "Unauthorized" } }))
   })
 }

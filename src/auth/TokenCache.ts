@@ -7,17 +7,26 @@ import { Context, Effect, Layer, Metric, Schedule } from "effect"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
 import * as UnixTime from "../runtime/UnixTime.ts"
 import type { StoreError } from "../zone/RecordStore.ts"
+import type { Quota } from "../zone/WriteGrant.ts"
 import * as AuthMetrics from "./AuthMetrics.ts"
 import type { Claim } from "./Ownership.ts"
 import { isLive, type MintKind, type TokenRow } from "./TokenRow.ts"
 import { type ClaimOutcome, type MintOutcome, TokenStore } from "./TokenStore.ts"
+import * as WriterQuota from "./WriterQuota.ts"
 
 export const pollInterval = "500 millis"
 
 interface Cached {
   readonly row: TokenRow
   readonly bucket: RateLimiter.RateLimiter
+  /** What binds the holder at names that are theirs, and at those that many write. */
+  readonly quota: { readonly own: Quota; readonly shared: Quota }
 }
+
+const quotaOf = ({ subject }: TokenRow): Cached["quota"] => ({
+  own: WriterQuota.make(subject, () => true),
+  shared: WriterQuota.make(subject)
+})
 
 export class TokenCache extends Context.Tag("dnsmesh/auth/TokenCache")<
   TokenCache,
@@ -49,7 +58,7 @@ export class TokenCache extends Context.Tag("dnsmesh/auth/TokenCache")<
         Effect.map(
           RateLimiter.make({ rate: row.ratePerSec, burst: row.rateBurst, maxKeys: 1 }),
           (bucket) => {
-            cached.set(row.tokenHash, { row, bucket })
+            cached.set(row.tokenHash, { row, bucket, quota: quotaOf(row) })
           }
         )
 
@@ -77,7 +86,8 @@ export class TokenCache extends Context.Tag("dnsmesh/auth/TokenCache")<
           const sameBucket =
             held?.row.ratePerSec === row.ratePerSec && held.row.rateBurst === row.rateBurst
           // A bucket that is kept cannot be refilled by touching the database.
-          if (held !== undefined && sameBucket) cached.set(row.tokenHash, { ...held, row })
+          if (held !== undefined && sameBucket)
+            cached.set(row.tokenHash, { ...held, row, quota: quotaOf(row) })
           else yield* put(row)
         }
         yield* countLive

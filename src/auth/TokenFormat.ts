@@ -3,7 +3,7 @@
  * stored, so reading the token database yields no credential.
  */
 import { Effect, Redacted } from "effect"
-import { createHash, randomBytes } from "node:crypto"
+import { hash as digest, randomBytes } from "node:crypto"
 
 const prefix = "dmp_v1_"
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
@@ -34,4 +34,4 @@ export const generate: Effect.Effect<Redacted.Redacted> = Effect.sync(() =>
 export const isWellFormed = (token: string): boolean => shape.test(token)
 
 /** The key a token is stored and looked up under: lower-case hex SHA-256 of its text. */
-export const hash = (token: string): string => createHash("sha256").update(token).digest("hex")
+export const hash = (token: string): string => digest("sha256", token)

@@ -3,8 +3,7 @@
  * scope, has it a write left. Every refusal before that last step costs the same work, and
  * nothing durable joins a shared-pool write to a token or its subject.
  */
-import { Effect, Layer } from "effect"
-import { unsafeMake } from "../wire/Name.ts"
+import { Effect, Either, Layer } from "effect"
 import { WriteGrant } from "../zone/WriteGrant.ts"
 import { ZoneConfig } from "../zone/ZoneConfig.ts"
 import { Audit } from "./Audit.ts"
@@ -16,7 +15,6 @@ import { type Denial, TokenAuth, TokenDenied, type TokenOperation } from "./Toke
 import { TokenCache } from "./TokenCache.ts"
 import * as TokenFormat from "./TokenFormat.ts"
 import { isLive, type TokenRow } from "./TokenRow.ts"
-import * as WriterQuota from "./WriterQuota.ts"
 import * as UnixTime from "../runtime/UnixTime.ts"
 
 type ScopeVerdict =
@@ -84,20 +82,28 @@ const nobody: NameClass.Holder = {
   subjectHash12: null
 }
 
-const unauthorized = Effect.fail(new TokenDenied({ denial: { _tag: "Unauthorized" } }))
-const denied = (denial: Denial) => Effect.fail(new TokenDenied({ denial }))
+type Held = NonNullable<ReturnType<TokenCache["Type"]["find"]>>
 
-const grantOf = (operation: TokenOperation, name: string, row: TokenRow, shared: boolean) =>
-  new WriteGrant({
+const unauthorized = Either.left(new TokenDenied({ denial: { _tag: "Unauthorized" } }))
+const denied = (denial: Denial) => Either.left(new TokenDenied({ denial }))
+
+const grantOf = (
+  operation: TokenOperation,
+  name: string,
+  { quota, row }: Held,
+  shared: boolean
+): WriteGrant => {
+  const granted = operation === "publish" ? "add" : "delete"
+  return new WriteGrant({
     // Even at DEBUG a pool write names nobody.
     subject: shared ? "user" : row.subject,
-    allows: (wanted, owner) =>
-      owner === unsafeMake(name) && wanted === (operation === "publish" ? "add" : "delete"),
+    allows: (wanted, owner) => owner === name && wanted === granted,
     mayShorten: !shared,
     ignoresTtlCap: false,
-    quota: WriterQuota.make(row.subject, () => !shared),
+    quota: shared ? quota.shared : quota.own,
     ...(row.registeredSpk === null ? {} : { registeredSpk: row.registeredSpk })
   })
+}
 
 /** `TokenAuth` over the token database. */
 export const layer = Layer.effect(
@@ -109,79 +115,69 @@ export const layer = Layer.effect(
     const clock = yield* Effect.clock
     yield* AuthMetrics.register
 
-    const recorder =
-      (tokenHash: string, remote: string) => (event: AuditEvent, detail: string, row?: TokenRow) =>
-        audit.record({
-          event,
-          holder: row === undefined ? null : { tokenHash, subject: row.subject },
-          remote,
-          detail
-        })
+    /** `row` where the trail may say whose token it was. */
+    const record = (event: AuditEvent, detail: string, remote: string, row?: TokenRow): void =>
+      audit.record({ event, holder: row ?? null, remote, detail })
 
-    /** What is kept of `token`, with its hash; nothing for what no token of ours looks like. */
+    /** What is kept of `token`; nothing for what no token of ours looks like. */
     const find = (token: string) => {
       const tokenHash = TokenFormat.hash(token)
       const wellFormed = TokenFormat.isWellFormed(token)
-      return { tokenHash, wellFormed, held: wellFormed ? cache.find(tokenHash) : undefined }
+      return { wellFormed, held: wellFormed ? cache.find(tokenHash) : undefined }
     }
 
     /** `found` if it opens anything; counts and records when it does not. */
-    const living = (found: ReturnType<typeof find>, record: ReturnType<typeof recorder>) => {
-      const { held, wellFormed } = found
+    const living = ({ held, wellFormed }: ReturnType<typeof find>, remote: string) => {
       if (!wellFormed) AuthMetrics.countFailure("malformed")
       else if (held === undefined) {
         AuthMetrics.countFailure("unknown")
-        record("rejected", "no such token")
+        record("rejected", "no such token", remote)
       } else if (!isLive(held.row, UnixTime.unsafeNow(clock))) {
         AuthMetrics.countFailure(held.row.revokedAt === null ? "expired" : "revoked")
-        record("rejected", "token expired or revoked")
+        record("rejected", "token expired or revoked", remote)
       } else return held
       return undefined
     }
 
     return {
-      identify: (token, remote) =>
-        Effect.suspend(() => {
-          const found = find(token)
-          const held = living(found, recorder(found.tokenHash, remote))
-          if (held === undefined) return unauthorized
-          return Effect.succeed({ row: held.row, limit: held.bucket.standing("") })
-        }),
-      authorize: (token, operation, owner, remote) =>
-        Effect.suspend(() => {
-          const name = NameClass.canonical(owner)
-          const found = find(token)
-          const verdict = decide(
-            found.held?.row ?? nobody,
-            operation,
-            NameClass.classify(name, zones)
-          )
-          const record = recorder(found.tokenHash, remote)
-          const held = living(found, record)
-          if (held === undefined) return unauthorized
-          const { bucket, row } = held
-          if (verdict._tag === "Refused") {
-            AuthMetrics.countFailure(verdict.failure)
-            record("rejected", verdict.detail, verdict.named ? row : undefined)
-            return denied({ _tag: "Forbidden", reason: verdict.reason })
-          }
-          const detail = verdict.shared ? "shared-pool" : "owner-exclusive"
-          const shown = verdict.shared ? undefined : row
-          if (!bucket.allow("")) {
-            AuthMetrics.throttled.unsafeUpdate(1, [])
-            record("throttled", detail, shown)
-            return denied({
-              _tag: "Throttled",
-              retryAfter: bucket.retryAfter(""),
-              limit: bucket.standing("")
-            })
-          }
-          record("used", detail, shown)
-          return Effect.succeed({
-            grant: grantOf(operation, name, row, verdict.shared),
+      identify: (token, remote) => {
+        const held = living(find(token), remote)
+        if (held === undefined) return unauthorized
+        return Either.right({ row: held.row, limit: held.bucket.standing("") })
+      },
+      authorize: (token, operation, owner, remote) => {
+        const name = NameClass.canonical(owner)
+        const found = find(token)
+        const verdict = decide(
+          found.held?.row ?? nobody,
+          operation,
+          NameClass.classify(name, zones)
+        )
+        const held = living(found, remote)
+        if (held === undefined) return unauthorized
+        const { bucket, row } = held
+        if (verdict._tag === "Refused") {
+          AuthMetrics.countFailure(verdict.failure)
+          record("rejected", verdict.detail, remote, verdict.named ? row : undefined)
+          return denied({ _tag: "Forbidden", reason: verdict.reason })
+        }
+        const detail = verdict.shared ? "shared-pool" : "owner-exclusive"
+        const shown = verdict.shared ? undefined : row
+        if (!bucket.allow("")) {
+          AuthMetrics.throttled.unsafeUpdate(1, [])
+          record("throttled", detail, remote, shown)
+          return denied({
+            _tag: "Throttled",
+            retryAfter: bucket.retryAfter(""),
             limit: bucket.standing("")
           })
+        }
+        record("used", detail, remote, shown)
+        return Either.right({
+          grant: grantOf(operation, name, held, verdict.shared),
+          limit: bucket.standing("")
         })
+      }
     }
   })
 )

@@ -1,8 +1,8 @@
 /**
- * A request's credentials in, what it may do out. Reading records and metrics takes the
- * operator's token wherever one is set; who may write depends on the mode.
+ * A request's credentials in, what it may do out, at once and without a fiber. Reading records and
+ * metrics takes the operator's token wherever one is set; who may write depends on the mode.
  */
-import { Context, Effect, Layer, Option } from "effect"
+import { Context, Effect, Either, Layer, Option } from "effect"
 import { AuthConfig } from "../auth/AuthConfig.ts"
 import * as OperatorToken from "../auth/OperatorToken.ts"
 import { TokenAuth, type TokenDenied, type TokenOperation } from "../auth/TokenAuth.ts"
@@ -18,7 +18,7 @@ export interface Writer {
   /** True for the operator, whose batches cost what one request costs. */
   readonly isOperator: boolean
   /** The grant for publishing at `owner`, as the client spelled it. */
-  readonly grant: (owner: string) => Effect.Effect<WriteGrant, Refusal>
+  readonly grant: (owner: string) => Either.Either<WriteGrant, Refusal>
 }
 
 /** What a request shows of its sender. */
@@ -40,11 +40,11 @@ export class Authentication extends Context.Tag("dnsmesh/http/Authentication")<
   Authentication,
   {
     /** The grant of a writer. */
-    readonly writer: (attempt: WriteAttempt) => Effect.Effect<WriteGrant, Refusal>
+    readonly writer: (attempt: WriteAttempt) => Either.Either<WriteGrant, Refusal>
     /** Who is about to write more than one record. */
-    readonly batchWriter: (attempt: Attempt) => Effect.Effect<Writer, Refusal>
+    readonly batchWriter: (attempt: Attempt) => Either.Either<Writer, Refusal>
     /** The token of a user who asks about themselves. */
-    readonly user: (attempt: Attempt) => Effect.Effect<TokenRow, Refusal>
+    readonly user: (attempt: Attempt) => Either.Either<TokenRow, Refusal>
     /** Why the bearer may not read what is the operator's, if so. */
     readonly operatorOnly: (authorization: string | undefined) => Refusal | undefined
   }
@@ -58,62 +58,65 @@ export class Authentication extends Context.Tag("dnsmesh/http/Authentication")<
         onNone: () => () => false,
         onSome: OperatorToken.matcher
       })
-      const operator = Effect.succeed(WriteGrant.everything("operator"))
-      const anybody = Effect.succeed(WriteGrant.open)
+      const operator = Either.right(WriteGrant.everything("operator"))
+      const anybody = Either.right(WriteGrant.open)
 
-      const writer = ({ authorization, limits, operation, owner, remote }: WriteAttempt) => {
+      const writer = ({
+        authorization,
+        limits,
+        operation,
+        owner,
+        remote
+      }: WriteAttempt): Either.Either<WriteGrant, Refusal> => {
         const token = bearer(authorization)
         if (token !== undefined && isOperator(token)) return operator
         if (mode === "open") return anybody
-        if (token === undefined) return refuseMissing
-        if (mode === "legacy") return refuseRejected
+        if (token === undefined) return refuse("missing")
+        if (mode === "legacy") return refuse("rejected")
         // User tokens are ASCII; what is not stays distinct and is refused by its shape.
-        return Effect.mapBoth(
-          tokens.authorize(token.toString("latin1"), operation, owner, remote),
-          {
-            onSuccess: ({ grant, limit }) => {
-              limits.tell("token", limit)
-              return grant
-            },
-            onFailure: (error) => {
-              if (error._tag === "TokenDenied" && error.denial._tag === "Throttled")
-                limits.tell("token", error.denial.limit)
-              return refusalOf(error)
-            }
-          }
-        )
+        const asked = tokens.authorize(token.toString("latin1"), operation, owner, remote)
+        if (Either.isRight(asked)) {
+          limits.tell("token", asked.right.limit)
+          return Either.right(asked.right.grant)
+        }
+        const error = asked.left
+        if (error._tag === "TokenDenied" && error.denial._tag === "Throttled")
+          limits.tell("token", error.denial.limit)
+        return Either.left(refusalOf(error))
       }
 
-      const batchWriter = (attempt: Attempt) =>
-        Effect.suspend((): Effect.Effect<Writer, Refusal> => {
-          const token = bearer(attempt.authorization)
-          if (token !== undefined && isOperator(token))
-            return Effect.succeed({ isOperator: true, grant: () => operator })
-          if (mode === "open") return Effect.succeed({ isOperator: false, grant: () => anybody })
-          if (token === undefined) return refuseMissing
-          if (mode === "legacy") return refuseRejected
-          return Effect.mapBoth(tokens.identify(token.toString("latin1"), attempt.remote), {
-            onSuccess: () => ({
-              isOperator: false,
-              grant: (owner) => writer({ ...attempt, owner, operation: "publish" })
-            }),
-            onFailure: refusalOf
-          })
+      const batchWriter = (attempt: Attempt): Either.Either<Writer, Refusal> => {
+        const token = bearer(attempt.authorization)
+        if (token !== undefined && isOperator(token))
+          return Either.right({ isOperator: true, grant: () => operator })
+        if (mode === "open") return Either.right({ isOperator: false, grant: () => anybody })
+        if (token === undefined) return refuse("missing")
+        if (mode === "legacy") return refuse("rejected")
+        return Either.mapBoth(tokens.identify(token.toString("latin1"), attempt.remote), {
+          onRight: () => ({
+            isOperator: false,
+            grant: (owner: string) => writer({ ...attempt, owner, operation: "publish" })
+          }),
+          onLeft: refusalOf
         })
+      }
 
-      const user = ({ authorization, limits, remote }: Attempt) =>
-        Effect.suspend((): Effect.Effect<TokenRow, Refusal> => {
-          const token = bearer(authorization)
-          if (token === undefined) return refuseMissing
-          if (isOperator(token)) return Effect.fail(noAccount)
-          return Effect.mapBoth(tokens.identify(token.toString("latin1"), remote), {
-            onSuccess: ({ limit, row }) => {
-              limits.tell("token", limit)
-              return row
-            },
-            onFailure: refusalOf
-          })
+      const user = ({
+        authorization,
+        limits,
+        remote
+      }: Attempt): Either.Either<TokenRow, Refusal> => {
+        const token = bearer(authorization)
+        if (token === undefined) return refuse("missing")
+        if (isOperator(token)) return Either.left(noAccount)
+        return Either.mapBoth(tokens.identify(token.toString("latin1"), remote), {
+          onRight: ({ limit, row }) => {
+            limits.tell("token", limit)
+            return row
+          },
+          onLeft: refusalOf
         })
+      }
 
       const operatorOnly = (authorization: string | undefined) => {
         if (Option.isNone(operatorToken)) return undefined
@@ -139,13 +142,10 @@ const bearer = (authorization: string | undefined): Buffer | undefined => {
 
 const noAccount = forbidden("the operator's token has no account")
 
-const refuse = (reason: "missing" | "rejected") =>
-  Effect.suspend(() => {
-    HttpMetrics.authFailure(reason)
-    return Effect.fail(unauthorized)
-  })
-const refuseMissing = refuse("missing")
-const refuseRejected = refuse("rejected")
+const refuse = (reason: "missing" | "rejected"): Either.Either<never, Refusal> => {
+  HttpMetrics.authFailure(reason)
+  return Either.left(unauthorized)
+}
 
 const refusalOf = (error: TokenDenied | StoreError): Refusal => {
   if (error._tag === "StoreError") return storeUnavailable(error)

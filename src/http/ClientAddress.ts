@@ -14,11 +14,23 @@ export interface Client {
   readonly limiterKey: string
 }
 
+/** Who is at the other end of a connection: found once for all of its requests. */
+export interface Peer extends Client {
+  /** Believed about whom it speaks for. */
+  readonly trusted: boolean
+}
+
 const ofAddress = (address: string): Client => ({ address, limiterKey: limiterKey(address) })
 
 /** The peer of a connection. A socket that is already gone has no address. */
 export const peerOf = (remoteAddress: string | undefined): Client =>
   ofAddress(Option.getOrElse(canonical(remoteAddress ?? ""), () => "unknown"))
+
+/** `peerOf`, and whether it is believed; nobody can speak for a socket that is gone. */
+export const peerAt = (remoteAddress: string | undefined, trusts: Trusts): Peer => {
+  const peer = peerOf(remoteAddress)
+  return { ...peer, trusted: peer.address !== "unknown" && trusts(peer.address) }
+}
 
 // A list header sent twice is one list (RFC 9110 §5.3), and node joins it that way; a header
 // meant to hold one literal then holds none.
@@ -26,8 +38,8 @@ const text = (header: string | ReadonlyArray<string> | undefined): string | unde
   typeof header === "string" ? header : header?.join(", ")
 
 /** `peer` itself, or the client a trusted `peer` speaks for. */
-export const clientOf = (peer: Client, headers: IncomingHttpHeaders, trusts: Trusts): Client => {
-  if (peer.address === "unknown" || !trusts(peer.address)) return peer
+export const clientOf = (peer: Peer, headers: IncomingHttpHeaders, trusts: Trusts): Client => {
+  if (!peer.trusted) return peer
   const realIp = Option.flatMap(Option.fromNullable(text(headers["x-real-ip"])), (value) =>
     canonical(value.trim())
   )

@@ -4,39 +4,27 @@
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from "node:http"
 import type { Socket } from "node:net"
-import {
-  Cause,
-  Context,
-  Effect,
-  FiberRef,
-  FiberRefs,
-  Layer,
-  LogLevel,
-  Option,
-  Runtime
-} from "effect"
+import { Context, Effect, Exit, FiberRef, FiberRefs, Layer, LogLevel, Runtime } from "effect"
+import { contained } from "../runtime/Contained.ts"
 import { Readiness } from "../runtime/Readiness.ts"
 import { SecurityLog } from "../runtime/SecurityLog.ts"
-import { networkOf } from "../runtime/TopTalkers.ts"
+import * as Spans from "../runtime/Spans.ts"
 import { TrustedProxies } from "../runtime/TrustedProxies.ts"
 import { ServedApi } from "./Api.ts"
 import { ApiApp } from "./ApiApp.ts"
 import * as ApiRequest from "./ApiRequest.ts"
-import { type Client, clientOf, peerOf } from "./ClientAddress.ts"
+import { clientOf, type Peer, peerAt } from "./ClientAddress.ts"
 import * as Dispatch from "./Dispatch.ts"
 import { HttpConfig } from "./HttpConfig.ts"
 import * as HttpMetrics from "./HttpMetrics.ts"
 import { HttpListeners } from "./HttpListeners.ts"
-import { RateLimitFields } from "./RateLimitFields.ts"
 import * as Refusal from "./Refusal.ts"
 import { requestId } from "./RequestId.ts"
 import * as RequestSpan from "./RequestSpan.ts"
-import { commonHeaders, type Reply, write } from "./Reply.ts"
-import * as RequestBody from "./RequestBody.ts"
-import type { Exchange, Method } from "./Route.ts"
+import { commonHeaders, type Reply } from "./Reply.ts"
 import { routes } from "./Routes.ts"
-import * as SecurityReason from "./SecurityReason.ts"
 import * as UntrustedForwarding from "./UntrustedForwarding.ts"
+import { type House, Visit } from "./Visit.ts"
 
 /** Served up to `headRoom` requests beyond the cap: who asks them must not be shut out by load. */
 const essential = new Set(["/health", "/livez", "/readyz", "/metrics"])
@@ -47,8 +35,6 @@ const bodyPatience = 10_000
 
 /** What is neither a route nor an endpoint. */
 const other = { template: "other" }
-
-const labels = new Set(["GET", "HEAD", "POST", "DELETE"])
 
 export class Front extends Context.Tag("dnsmesh/http/Front")<
   Front,
@@ -70,6 +56,7 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
       const runtime = yield* Effect.runtime<never>()
       const runFork = Runtime.runFork(runtime)
       const ownRoutes = yield* routes
+      const tracing = yield* Spans.tracing
       const traced = yield* RequestSpan.make
       const served = Dispatch.apiRoutes(ServedApi)
       const dispatch = Dispatch.make(served, ownRoutes)
@@ -78,12 +65,20 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
         FiberRefs.getOrDefault(runtime.fiberRefs, FiberRef.currentMinimumLogLevel),
         LogLevel.Debug
       )
-      const patience = Math.min(bodyPatience, config.requestTimeout * 1000)
-      const peers = new WeakMap<Socket, Client>()
-      const peerBehind = (socket: Socket): Client => {
+      const house: House = {
+        clock,
+        draining: readiness.draining,
+        inFlight,
+        logsAccess,
+        patience: Math.min(bodyPatience, config.requestTimeout * 1000),
+        runFork,
+        security
+      }
+      const peers = new WeakMap<Socket, Peer>()
+      const peerBehind = (socket: Socket): Peer => {
         const known = peers.get(socket)
         if (known !== undefined) return known
-        const peer = peerOf(socket.remoteAddress)
+        const peer = peerAt(socket.remoteAddress, trusts)
         peers.set(socket, peer)
         return peer
       }
@@ -91,108 +86,63 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
       const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
         const started = clock.unsafeCurrentTimeNanos()
         const peer = peerBehind(request.socket)
-        const client = clientOf(peer, request.headers, trusts)
         noteForwarding(peer, request.headers)
         const { path, query } = Dispatch.split(request.url ?? "/")
         const target = dispatch(request.method ?? "", path)
         const template = "template" in target ? target.template : other.template
-        const id = requestId(request, trusts(peer.address))
         const cap = config.maxConcurrency + (essential.has(template) ? headRoom : 0)
         const admitted = inFlight.size < cap
-        const limits = new RateLimitFields()
-
-        const place = inFlight.add(response)
-        request.on("error", ignore)
-        response.on("error", ignore)
-        response.once("close", () => {
-          inFlight.settle(place)
-          // 499 as nginx counts it: the client left before there was an answer.
-          const status = response.headersSent ? response.statusCode : 499
-          const took = Number(clock.unsafeCurrentTimeNanos() - started) / 1e9
-          const method = request.method ?? ""
-          HttpMetrics.answered(labels.has(method) ? method : "OTHER", status, template, took)
-          const reason = SecurityReason.of(status, template, request.headers.authorization)
-          if (reason !== undefined) security.refused(reason, client.address, template)
-          if (logsAccess)
-            runFork(
-              Effect.logDebug(`${client.address} "${method} ${request.url}" ${status}`).pipe(
-                Effect.annotateLogs({
-                  request_id: id,
-                  route: template,
-                  method,
-                  status,
-                  seconds: took,
-                  network: networkOf(client.address)
-                })
-              )
-            )
+        const visit = new Visit(house, {
+          request,
+          response,
+          method: request.method === "POST" || request.method === "DELETE" ? request.method : "GET",
+          path,
+          query,
+          client: clientOf(peer, request.headers, trusts),
+          id: requestId(request, peer.trusted),
+          template,
+          started
         })
-
-        const answer = (reply: Reply) => {
-          if (readiness.draining()) response.setHeader("Connection", "close")
-          write(request, response, id, reply, limits)
-          // Reading on to the end of an unwanted body is no work that should keep others out.
-          if (!response.writableEnded) inFlight.settle(place)
-        }
-        const refuse = (refusal: Refusal.Refusal) => answer(Refusal.reply(refusal, id))
 
         if (!admitted) {
           HttpMetrics.shed("concurrency")
-          return refuse(Refusal.overloaded)
+          return visit.refuse(Refusal.overloaded)
         }
         // RFC 9112 §3.2.
         const hosts = hostLines(request.rawHeaders)
         if (hosts > 1 || (hosts === 0 && request.httpVersion === "1.1"))
-          return refuse(Refusal.badRequest("no-host", "one Host header is required"))
+          return visit.refuse(Refusal.badRequest("no-host", "one Host header is required"))
         const { expect } = request.headers
         if (expect !== undefined && expect.toLowerCase() !== "100-continue")
-          return refuse(Refusal.expectationFailed)
-        if (target._tag === "NotFound") return refuse(Refusal.notFound)
+          return visit.refuse(Refusal.expectationFailed)
+        if (target._tag === "NotFound") return visit.refuse(Refusal.notFound)
         if (target._tag === "MethodNotAllowed")
-          return refuse(Refusal.methodNotAllowed(target.allow))
+          return visit.refuse(Refusal.methodNotAllowed(target.allow))
 
-        const exchange = (method: Method): Exchange => ({
-          request,
-          method,
-          path,
-          query,
-          client,
-          limits,
-          id,
-          body: (cap) => RequestBody.read(request, response, { cap, patience })
-        })
         if (target._tag === "Api") {
-          ApiRequest.register(exchange(request.method === "POST" ? "POST" : "GET"))
+          ApiRequest.register(visit)
           for (const [name, value] of Object.entries(commonHeaders)) response.setHeader(name, value)
-          response.setHeader("X-Request-Id", id)
+          response.setHeader("X-Request-Id", visit.id)
           if (readiness.draining()) response.setHeader("Connection", "close")
           if (expect !== undefined) response.writeContinue()
           return apiHandler(request, response)
         }
-        const direct = exchange(target.method)
+        const { route } = target
+        const plain = visit.method === "POST" ? route.plainPost : undefined
+        if (plain !== undefined && !tracing)
+          return contained(
+            () => plain(visit, (outcome) => visit.finish(outcome)),
+            (defect) => visit.finish(Exit.die(defect))
+          )
+        // A span is held by a fiber.
+        const handled: Effect.Effect<Reply, Refusal.Refusal> =
+          plain === undefined
+            ? Effect.suspend(() => route.handle(visit))
+            : Effect.async((resume) => plain(visit, resume))
         runFork(
-          traced(
-            direct,
-            template,
-            Effect.suspend(() => target.route.handle(direct))
-          ).pipe(
-            Effect.matchCauseEffect({
-              onSuccess: (reply) => Effect.sync(() => answer(reply)),
-              onFailure: (cause) => {
-                const refusal = refusalIn(cause)
-                return Option.isSome(refusal)
-                  ? Effect.zipRight(
-                      troubleOf(refusal.value, id, template),
-                      Effect.sync(() => refuse(refusal.value))
-                    )
-                  : Effect.zipRight(
-                      Effect.logError("a request met a defect", cause).pipe(
-                        Effect.annotateLogs({ request_id: id, route: template })
-                      ),
-                      Effect.sync(() => refuse(Refusal.internal))
-                    )
-              }
-            })
+          traced(visit, template, handled).pipe(
+            Effect.exit,
+            Effect.map((outcome) => visit.finish(outcome))
           )
         )
       }
@@ -202,8 +152,6 @@ export class Front extends Context.Tag("dnsmesh/http/Front")<
   )
 }
 
-const ignore = () => {}
-
 /** How many Host headers there are; node keeps the first of them only. */
 const hostLines = (headers: ReadonlyArray<string>): number => {
   let count = 0
@@ -211,13 +159,3 @@ const hostLines = (headers: ReadonlyArray<string>): number => {
     if (headers[at]?.length === 4 && headers[at]?.toLowerCase() === "host") count++
   return count
 }
-
-const refusalIn = (cause: Cause.Cause<Refusal.Refusal>) => Cause.failureOption(cause)
-
-/** What the operator should know of a refusal that is this node's fault. */
-const troubleOf = (refusal: Refusal.Refusal, id: string, route: string): Effect.Effect<void> =>
-  refusal.trouble === undefined
-    ? Effect.void
-    : Effect.logError(`${refusal.error}: ${refusal.trouble}`).pipe(
-        Effect.annotateLogs({ request_id: id, route })
-      )

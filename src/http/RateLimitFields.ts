@@ -8,30 +8,30 @@ import type { Standing } from "../runtime/RateLimiter.ts"
 /** Names of the limits, as the documentation explains them; clients tell them apart by these. */
 export type LimitName = "client" | "token" | "registration" | "sync" | "dns" | "login" | "legacy"
 
+interface Told {
+  readonly name: LimitName
+  readonly standing: Standing
+}
+const none: ReadonlyArray<Told> = []
+
 export class RateLimitFields {
-  readonly #names: Array<LimitName> = []
-  readonly #standings: Array<Standing> = []
+  #told: ReadonlyArray<Told> = none
 
   /** The latest standing of a limit is the one that counts; none means that it does not bind. */
   tell(name: LimitName, standing: Standing | undefined): void {
     if (standing === undefined) return
-    const at = this.#names.indexOf(name)
-    if (at >= 0) this.#standings[at] = standing
-    else {
-      this.#names.push(name)
-      this.#standings.push(standing)
-    }
+    const at = this.#told.findIndex((told) => told.name === name)
+    this.#told =
+      at < 0 ? [...this.#told, { name, standing }] : this.#told.with(at, { name, standing })
   }
 
   /** Puts the two fields among `headers`, if there is anything to say. */
   writeTo(headers: Record<string, string | number>): void {
-    if (this.#names.length === 0) return
+    if (this.#told.length === 0) return
     let policy = ""
     let limit = ""
-    for (let at = 0; at < this.#names.length; at++) {
-      const standing = this.#standings[at]
-      if (standing === undefined) continue
-      const item = `${at === 0 ? "" : ", "}"${this.#names[at]}"`
+    for (const { name, standing } of this.#told) {
+      const item = `${policy === "" ? "" : ", "}"${name}"`
       policy += `${item};q=${standing.quota};w=${standing.window}`
       limit += `${item};r=${standing.remaining};t=${standing.reset}`
     }

@@ -1,16 +1,18 @@
 /**
- * `/v1/records/{name}`: publish, withdraw and read over HTTP. Order of checks: bucket,
+ * `/v1/records/{name}`: withdraw and read over HTTP, beside `PublishHttp`. Order of checks: bucket,
  * credentials, body, types, then the publisher's rules; a client sees the first that fails.
  */
-import { Effect, Either, Option } from "effect"
+import { Effect, Option } from "effect"
 import { AnswerIndex } from "../zone/AnswerIndex.ts"
 import { Limits } from "../zone/Limits.ts"
 import { Publisher } from "../zone/Publisher.ts"
+import type { WriteGrant } from "../zone/WriteGrant.ts"
 import type { Applied, Change } from "../zone/WriteRequest.ts"
 import * as Name from "../wire/Name.ts"
 import { Authentication } from "./Authentication.ts"
 import { ClientLimit } from "./ClientLimit.ts"
 import { HttpConfig } from "./HttpConfig.ts"
+import * as PublishHttp from "./PublishHttp.ts"
 import * as Publishing from "./Publishing.ts"
 import * as Refusal from "./Refusal.ts"
 import { empty, json, type Reply } from "./Reply.ts"
@@ -21,20 +23,9 @@ import * as UnixTime from "../runtime/UnixTime.ts"
 const template = "/v1/records/{name}"
 const shape = /^\/v1\/records\/[^/]+\/?$/
 
-/** The owner name as the client spelled it: decoded, trimmed, without trailing dots. */
-export const ownerIn = (path: string, query: string): string => {
-  // A query belongs to no record: kept, it makes the name invalid instead of going unnoticed.
-  const segment = path.slice("/v1/records/".length).replace(/\/$/, "") + query
-  return Either.try(() => decodeURIComponent(segment)).pipe(
-    Either.getOrElse(() => segment),
-    Publishing.spelled
-  )
-}
-
 // What no release could ever hold; more than that may stand in an old database.
 const neverHeld = /"|(?![\x80-\x9f])\p{Cc}/u
 
-const published = json(201, { ok: true })
 const withdrawn = empty(204)
 const nothingThere = empty(404)
 const invalidValue = Refusal.badRequest("invalid-value", "invalid record value")
@@ -44,39 +35,28 @@ export const route = Effect.gen(function* () {
   const authentication = yield* Authentication
   const bucket = yield* ClientLimit
   const clock = yield* Effect.clock
-  const limits = yield* Limits
   const publisher = yield* Publisher
   const zone = yield* AnswerIndex
-  // A single value may fill an RRset; around it stand JSON and the TTL.
-  const bodyCap = Math.max((yield* HttpConfig).maxBodyBytes, limits.maxRrsetBytes + 1024)
-
-  const grant = (exchange: Exchange, operation: "publish" | "delete", owner: string) =>
-    authentication.writer({
-      authorization: exchange.request.headers.authorization,
-      limits: exchange.limits,
-      operation,
-      owner,
-      remote: exchange.client.address
-    })
+  const publish = yield* PublishHttp.make
+  const bodyCap = Publishing.bodyCap(yield* HttpConfig, yield* Limits)
 
   const apply = (
     change: Change,
     owner: string,
-    granted: Effect.Effect.Success<ReturnType<typeof grant>>
+    grant: WriteGrant
   ): Effect.Effect<Applied, Refusal.Refusal> =>
-    Effect.mapError(publisher.apply({ grant: granted, changes: [change] }), (error) =>
+    Effect.mapError(publisher.apply({ grant, changes: [change] }), (error) =>
       Publishing.refusalOf(error, owner)
     )
 
-  const publish = Effect.fnUntraced(function* (exchange: Exchange, owner: string) {
-    const granted = yield* grant(exchange, "publish", owner)
-    const body = yield* jsonObject(yield* exchange.body(bodyCap))
-    yield* apply(yield* Publishing.changeOf(owner, body, limits), owner, granted)
-    return published
-  })
-
   const withdraw = Effect.fnUntraced(function* (exchange: Exchange, owner: string) {
-    const granted = yield* grant(exchange, "delete", owner)
+    const granted = yield* authentication.writer({
+      authorization: exchange.request.headers.authorization,
+      limits: exchange.limits,
+      operation: "delete",
+      owner,
+      remote: exchange.client.address
+    })
     const name = Name.parse(owner)
     if (Option.isNone(name)) return yield* Publishing.invalidName
     const { value } = yield* jsonObject(yield* exchange.body(bodyCap))
@@ -104,22 +84,16 @@ export const route = Effect.gen(function* () {
   const handle = (exchange: Exchange): Effect.Effect<Reply, Refusal.Refusal> => {
     const limited = bucket.charge(exchange)
     if (limited !== undefined) return Effect.fail(limited)
-    const owner = ownerIn(exchange.path, exchange.query)
-    switch (exchange.method) {
-      case "GET":
-        return read(exchange, owner)
-      case "POST":
-        return publish(exchange, owner)
-      case "DELETE":
-        return withdraw(exchange, owner)
-    }
+    const owner = Publishing.ownerIn(exchange.path, exchange.query)
+    return exchange.method === "GET" ? read(exchange, owner) : withdraw(exchange, owner)
   }
 
   const route: Route = {
     template,
     matches: (path) => shape.test(path),
     methods: ["GET", "POST", "DELETE"],
-    handle
+    handle,
+    plainPost: publish
   }
   return route
 })

@@ -10,42 +10,52 @@ export interface BodyOptions {
   readonly patience: number
 }
 
-/** The body's octets; chunked or announced, the cap is the same. */
+export type Body = Either.Either<Buffer, Refusal>
+
+/** Calls `then` once with the body's octets; chunked or announced, the cap is the same. */
+export const take = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  { cap, patience }: BodyOptions,
+  then: (body: Body) => void
+): void => {
+  const length = request.headers["content-length"]
+  if (length === undefined && request.headers["transfer-encoding"] === undefined) return then(none)
+  if (Number(length) > cap) return then(tooLong)
+  // RFC 9110 §10.1.1: only now is the body wanted.
+  if (request.headers.expect !== undefined) response.writeContinue()
+  const chunks: Array<Buffer> = []
+  let size = 0
+  // Or the octets would stay with the request for as long as it waits for its commit.
+  const finish = (body: Body) => {
+    clearTimeout(timer)
+    request.off("data", add).off("end", end).off("close", gone)
+    then(body)
+  }
+  const add = (chunk: Buffer) => {
+    size += chunk.length
+    if (size > cap) finish(tooLong)
+    else chunks.push(chunk)
+  }
+  const end = () =>
+    finish(Either.right(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)))
+  const gone = () => finish(cut)
+  const timer = setTimeout(() => finish(late), patience)
+  request.on("data", add).on("end", end).on("close", gone)
+}
+
+/** `take` as an effect. */
 export const read = (
   request: IncomingMessage,
   response: ServerResponse,
-  { cap, patience }: BodyOptions
+  options: BodyOptions
 ): Effect.Effect<Buffer, Refusal> =>
-  Effect.async((resume) => {
-    const length = request.headers["content-length"]
-    if (length === undefined && request.headers["transfer-encoding"] === undefined)
-      return resume(none)
-    if (Number(length) > cap) return resume(tooLong)
-    // RFC 9110 §10.1.1: only now is the body wanted.
-    if (request.headers.expect !== undefined) response.writeContinue()
-    const chunks: Array<Buffer> = []
-    let size = 0
-    const finish = (result: Effect.Effect<Buffer, Refusal>) => {
-      clearTimeout(timer)
-      request.off("data", take).off("end", end).off("close", gone)
-      resume(result)
-    }
-    const take = (chunk: Buffer) => {
-      size += chunk.length
-      if (size > cap) finish(tooLong)
-      else chunks.push(chunk)
-    }
-    const end = () =>
-      finish(Effect.succeed(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, size)))
-    const gone = () => finish(cut)
-    const timer = setTimeout(() => finish(late), patience)
-    request.on("data", take).on("end", end).on("close", gone)
-  })
+  Effect.async((resume) => take(request, response, options, resume))
 
-const none = Effect.succeed(Buffer.alloc(0))
-const tooLong = Effect.fail(invalidBody("body-too-long"))
-const late = Effect.fail(requestTimeout)
-const cut = Effect.fail(invalidBody("body-cut-short"))
+const none: Body = Either.right(Buffer.alloc(0))
+const tooLong: Body = Either.left(invalidBody("body-too-long"))
+const late: Body = Either.left(requestTimeout)
+const cut: Body = Either.left(invalidBody("body-cut-short"))
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 

@@ -3,7 +3,7 @@
  * it, and for bodies that are no JSON. What it accepts is still described in `Api.ts`.
  */
 import type { IncomingMessage } from "node:http"
-import type { Effect } from "effect"
+import type { Effect, Either, Exit } from "effect"
 import type { Client } from "./ClientAddress.ts"
 import type { RateLimitFields } from "./RateLimitFields.ts"
 import type { Refusal } from "./Refusal.ts"
@@ -29,10 +29,21 @@ export interface Exchange {
   readonly body: (cap: number) => Effect.Effect<Buffer, Refusal>
 }
 
+/** An exchange for plain code. */
+export interface PlainExchange extends Exchange {
+  /** As `body`: calls `then` once, now or later, which keeps its defects to itself. */
+  readonly withBody: (cap: number, then: (body: Either.Either<Buffer, Refusal>) => void) => void
+}
+
+/** Is told once what to answer, now or later, and never throws. */
+export type Done = (outcome: Exit.Exit<Reply, Refusal>) => void
+
 export interface Route {
   /** The template of the path: label of metrics and traces. */
   readonly template: string
   readonly matches: (path: string) => boolean
   readonly methods: ReadonlyArray<Method>
   readonly handle: (exchange: Exchange) => Effect.Effect<Reply, Refusal>
+  /** Serves POST instead of `handle`, without a fiber: for what is asked so often that one costs more than the work. */
+  readonly plainPost?: (exchange: PlainExchange, done: Done) => void
 }

@@ -1,6 +1,6 @@
 /** `POST /v1/records`: each record judged as if it had come alone, and no way around any limit. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Either, Layer } from "effect"
 import { TokenAuth, TokenDenied } from "../../src/auth/TokenAuth.ts"
 import { ContentPolicy, ContentRefused } from "../../src/zone/ContentPolicy.ts"
 import { StoreError } from "../../src/zone/RecordStore.ts"
@@ -26,19 +26,19 @@ const statuses = (answer: { readonly json: Readonly<Record<string, unknown>> }) 
 const tokens = Layer.sync(TokenAuth, () => {
   let left = 2
   const limit = () => ({ quota: 2, window: 4, remaining: left, reset: 2 })
-  const unauthorized = Effect.fail(new TokenDenied({ denial: { _tag: "Unauthorized" } }))
+  const unauthorized = Either.left(new TokenDenied({ denial: { _tag: "Unauthorized" } }))
   return {
     identify: (token) =>
-      token === "user" ? Effect.succeed({ row: rowFor(alice), limit: limit() }) : unauthorized,
+      token === "user" ? Either.right({ row: rowFor(alice), limit: limit() }) : unauthorized,
     authorize: (_token, _operation, owner) => {
       if (!owner.startsWith("own."))
-        return Effect.fail(new TokenDenied({ denial: { _tag: "Forbidden", reason: "not yours" } }))
+        return Either.left(new TokenDenied({ denial: { _tag: "Forbidden", reason: "not yours" } }))
       if (left === 0)
-        return Effect.fail(
+        return Either.left(
           new TokenDenied({ denial: { _tag: "Throttled", retryAfter: 2, limit: limit() } })
         )
       left--
-      return Effect.succeed({ grant: WriteGrant.open, limit: limit() })
+      return Either.right({ grant: WriteGrant.open, limit: limit() })
     }
   }
 })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Either, FastCheck as fc } from "effect"
-import { clientOf, peerOf } from "../../src/http/ClientAddress.ts"
+import { clientOf, peerAt } from "../../src/http/ClientAddress.ts"
 import * as TrustedProxies from "../../src/runtime/TrustedProxies.ts"
 import { ask, start } from "./TestNode.ts"
 
@@ -8,7 +8,7 @@ const trusts = Either.getOrThrow(
   TrustedProxies.make(["127.0.0.0/8", "::1/128", "10.0.0.0/8", "fd00::/8"])
 )
 const resolve = (peer: string, headers: Record<string, string | Array<string>>) =>
-  clientOf(peerOf(peer), headers, trusts).address
+  clientOf(peerAt(peer, trusts), headers, trusts).address
 
 describe("the client's address", () => {
   const table: ReadonlyArray<readonly [string, Record<string, string>, string]> = [
@@ -41,7 +41,11 @@ describe("the client's address", () => {
   })
 
   it("of a socket that is gone is unknown, and nobody can speak for it", () => {
-    const client = clientOf(peerOf(undefined), { "x-real-ip": "1.1.1.1" }, () => true)
+    const client = clientOf(
+      peerAt(undefined, () => true),
+      { "x-real-ip": "1.1.1.1" },
+      () => true
+    )
     assert.strictEqual(client.address, "unknown")
   })
 

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Deferred, Effect, Either, Layer, Schedule } from "effect"
 import { TokenAuth, TokenDenied } from "../../src/auth/TokenAuth.ts"
 import { ContentPolicy, ContentRefused } from "../../src/zone/ContentPolicy.ts"
 import { StoreError } from "../../src/zone/RecordStore.ts"
-import { ask, closed, operatorToken, publish, start } from "./TestNode.ts"
+import { WriteGrant } from "../../src/zone/WriteGrant.ts"
+import { ask, closed, operatorToken, type Options, publish, raw, start } from "./TestNode.ts"
 
 const name = "dmp.alice.mesh.example"
 const path = `/v1/records/${name}`
@@ -215,6 +216,69 @@ describe("POST /v1/records/{name}", () => {
   )
 })
 
+describe("a defect met while publishing", () => {
+  const broken = () => assert.fail("broken")
+  const answersAll = (options: Options, token: string) =>
+    Effect.gen(function* () {
+      const node = yield* start({ auth: closed("multi-tenant"), ...options })
+      const answers = yield* Effect.forEach(
+        ["a", "b", "c"],
+        (value) => publish(node, name, value, 60, token),
+        { concurrency: 3 }
+      )
+      for (const answer of answers) {
+        assert.deepStrictEqual([answer.status, answer.json.code], [500, "internal-error"])
+        assert.strictEqual(answer.json.request_id, answer.headers.get("x-request-id"))
+      }
+      assert.strictEqual((yield* ask(node, "GET", "/livez")).status, 200)
+    })
+
+  it.scopedLive("before the body is read is answered with 500, and the node goes on", () =>
+    answersAll(
+      { tokens: Layer.succeed(TokenAuth, { identify: broken, authorize: broken }) },
+      "anything"
+    )
+  )
+
+  it.scopedLive("after the body is read too", () =>
+    answersAll(
+      {
+        tokens: Layer.succeed(TokenAuth, {
+          identify: broken,
+          authorize: () =>
+            Either.right({
+              grant: new Proxy(WriteGrant.open, { get: broken }),
+              limit: undefined
+            })
+        })
+      },
+      "anything"
+    )
+  )
+
+  it.scopedLive("while the group is decided too", () =>
+    answersAll({ policy: Layer.succeed(ContentPolicy, { judge: broken }) }, operatorToken)
+  )
+})
+
+describe("a client that leaves while its publish is committed", () => {
+  it.scopedLive("has published all the same, and takes up no place any more", () =>
+    Effect.gen(function* () {
+      const node = yield* start({ http: { maxConcurrency: 1 } })
+      const gate = yield* Deferred.make<void>()
+      node.holdCommits(gate)
+      const body = `{"value":"x"}`
+      const head = `POST ${path} HTTP/1.1\r\nHost: n\r\nContent-Length: ${body.length}\r\n\r\n`
+      yield* raw(node, [head + body], 150)
+      yield* Deferred.succeed(gate, undefined)
+      const values = ask(node, "GET", path).pipe(
+        Effect.repeat({ until: ({ status }) => status === 200, schedule: Schedule.spaced(20) })
+      )
+      yield* Effect.timeoutFail(values, { duration: "5 seconds", onTimeout: () => "not published" })
+    })
+  )
+})
+
 describe("DELETE /v1/records/{name}", () => {
   it.scopedLive(
     "withdraws one value, then all, and says 404 with no body when nothing is there",
@@ -318,12 +382,12 @@ describe("who may", () => {
       } as const
       const asked: Array<ReadonlyArray<string>> = []
       const tokens = Layer.succeed(TokenAuth, {
-        identify: () => Effect.fail(new TokenDenied({ denial: denied.bad })),
+        identify: () => Either.left(new TokenDenied({ denial: denied.bad })),
         authorize: (token, ...rest) => {
           asked.push([token, ...rest])
           return token === "down"
-            ? Effect.fail(new StoreError({ reason: "locked", message: "" }))
-            : Effect.fail(new TokenDenied({ denial: denied[token as keyof typeof denied] }))
+            ? Either.left(new StoreError({ reason: "locked", message: "" }))
+            : Either.left(new TokenDenied({ denial: denied[token as keyof typeof denied] }))
         }
       })
       const node = yield* start({ auth: closed("multi-tenant"), tokens })

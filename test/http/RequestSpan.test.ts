@@ -21,12 +21,14 @@ describe("request spans", () => {
     Effect.gen(function* () {
       const { spans, tracer } = recording()
       const node = yield* start().pipe(Effect.withTracer(tracer))
-      yield* publish(node, "a.example", "secret-value")
+      const answer = yield* publish(node, "a.example", "secret-value")
+      assert.deepStrictEqual([answer.status, answer.json], [201, { ok: true }])
+      assert.strictEqual((yield* publish(node, "a..b", "x")).status, 400)
       const trace = "0af7651916cd43dd8448eb211c80319c"
       yield* ask(node, "GET", "/v1/records/a.example", {
         headers: { traceparent: `00-${trace}-b7ad6b7169203331-01` }
       })
-      const [post, get] = spans.filter(({ kind }) => kind === "server")
+      const [post, , get] = spans.filter(({ kind }) => kind === "server")
       assert.strictEqual(post?.name, "POST /v1/records/{name}")
       assert.strictEqual(get?.traceId, trace)
       assert.isTrue(Option.isSome(get!.parent))
