@@ -34,7 +34,6 @@ export class HttpListeners extends Context.Tag("dnsmesh/http/HttpListeners")<
         config,
         connections: new Listener.Connections(),
         trusts,
-        inFlight,
         onRequest: ((request, response) => current(request, response)) satisfies RequestListener
       }
       const listeners = yield* Effect.forEach(config.hosts, (host) => Listener.bind(host, options))

@@ -1,6 +1,5 @@
 /** The requests whose answer is not out yet: what the gate counts and the end waits for. */
 import type { ServerResponse } from "node:http"
-import type { Duplex } from "node:stream"
 import { Effect } from "effect"
 import { type Place, Places } from "../runtime/Places.ts"
 
@@ -31,11 +30,6 @@ export class InFlight {
     if (this.size > 0) return
     for (const wake of this.#waiting) wake()
     this.#waiting.clear()
-  }
-
-  /** Answers not out yet that `socket` waits for. */
-  pendingOn(socket: Duplex): ReadonlyArray<ServerResponse> {
-    return [...this.#responses].filter(({ req }) => req.socket === socket)
   }
 
   /** Succeeds when there is none. */

@@ -4,27 +4,45 @@
  * a read would miss, and a delete overtake, the write sent before it.
  */
 import type { RequestListener, ServerResponse } from "node:http"
-import type { Socket } from "node:net"
+import type { Duplex } from "node:stream"
+
+export interface InOrder {
+  readonly onRequest: RequestListener
+  /** The answers due on a connection, in their order. */
+  readonly dueOn: (socket: Duplex) => ReadonlyArray<ServerResponse>
+}
 
 /** `handle`, never asked about a request while an answer of the same connection is due. */
-export const inOrder = (handle: RequestListener): RequestListener => {
-  const latest = new WeakMap<Socket, ServerResponse>()
-  // An answer that is out is not kept until the next one: it is large, and there are many.
-  function closed(this: ServerResponse): void {
-    const { socket } = this.req
-    if (latest.get(socket) === this) latest.delete(socket)
+export const inOrder = (handle: RequestListener): InOrder => {
+  // Of each connection; an answer that is out is not kept: it is large, and there are many.
+  const due = new WeakMap<Duplex, Array<ServerResponse>>()
+  const dueOn = (socket: Duplex): Array<ServerResponse> => {
+    const known = due.get(socket)
+    if (known !== undefined) return known
+    const none: Array<ServerResponse> = []
+    due.set(socket, none)
+    return none
   }
-  return (request, response) => {
-    const { socket } = request
-    const earlier = latest.get(socket)
-    latest.set(socket, response)
-    response.on("close", closed)
-    if (earlier === undefined || earlier.closed) return handle(request, response)
-    // Or a client could pile up requests as long as one is worked on.
-    socket.pause()
-    earlier.once("close", () => {
-      socket.resume()
-      handle(request, response)
-    })
+  function closed(this: ServerResponse): void {
+    const answers = dueOn(this.req.socket)
+    const at = answers.indexOf(this)
+    if (at >= 0) answers.splice(at, 1)
+  }
+  return {
+    dueOn,
+    onRequest: (request, response) => {
+      const { socket } = request
+      const answers = dueOn(socket)
+      const earlier = answers.at(-1)
+      answers.push(response)
+      response.on("close", closed)
+      if (earlier === undefined || earlier.closed) return handle(request, response)
+      // Or a client could pile up requests as long as one is worked on.
+      socket.pause()
+      earlier.once("close", () => {
+        socket.resume()
+        handle(request, response)
+      })
+    }
   }
 }

@@ -11,7 +11,6 @@ import * as ClientError from "./ClientError.ts"
 import { peerOf } from "./ClientAddress.ts"
 import type { HttpConfigShape } from "./HttpConfig.ts"
 import * as HttpMetrics from "./HttpMetrics.ts"
-import type { InFlight } from "./InFlight.ts"
 import { inOrder } from "./InOrder.ts"
 import { type Listening, listen } from "./Listen.ts"
 import { methodNotAllowed } from "./Refusal.ts"
@@ -43,7 +42,6 @@ export interface ListenerOptions {
   readonly connections: Connections
   readonly trusts: Trusts
   readonly onRequest: RequestListener
-  readonly inFlight: InFlight
 }
 
 /** One source may hold this part of all connections, unless it is a trusted proxy. */
@@ -70,8 +68,8 @@ const admit = (server: Server, socket: Socket, options: ListenerOptions): void =
 }
 
 const make = (options: ListenerOptions): Server => {
-  const { config, inFlight } = options
-  const onRequest = inOrder(options.onRequest)
+  const { config } = options
+  const { dueOn, onRequest } = inOrder(options.onRequest)
   const requestTimeout = config.requestTimeout * 1000
   const headersTimeout = Math.min(config.headersTimeout * 1000, requestTimeout)
   const server = createServer({
@@ -95,7 +93,7 @@ const make = (options: ListenerOptions): Server => {
     ClientError.refuse(socket, methodNotAllowed("GET, HEAD, POST, DELETE"))
   )
   server.on("clientError", (error, socket) =>
-    ClientError.onClientError(error, socket, inFlight.pendingOn(socket))
+    ClientError.onClientError(error, socket, dueOn(socket))
   )
   return server
 }

@@ -280,12 +280,15 @@ describe("connections", () => {
     })
   )
 
-  it.scopedLive("give the answer to a whole request before they end over garbage behind it", () =>
+  it.scopedLive("give the answers to whole requests before they end over garbage behind them", () =>
     Effect.gen(function* () {
       const node = yield* start()
-      const { closed, text } = yield* raw(node, [post(good) + "\x00\x01garbage\r\n\r\n"])
-      assert.deepStrictEqual(statuses(text), ["201"])
-      assert.isTrue(closed)
+      for (const whole of [1, 2, 20]) {
+        const sent = post(good).repeat(whole) + "\x00\x01garbage\r\n\r\n"
+        const { closed, text } = yield* raw(node, [sent])
+        assert.deepStrictEqual(statuses(text), new Array(whole).fill("201"))
+        assert.isTrue(closed)
+      }
     })
   )
 
