@@ -11,6 +11,7 @@ import * as SecureRandom from "../runtime/SecureRandom.ts"
 import * as UnixTime from "../runtime/UnixTime.ts"
 import * as TsigSign from "../wire/TsigSign.ts"
 import { ServedZones, soaRdata, type ServedZone, zoneOf } from "../zone/ServedZones.ts"
+import type { ContentChange } from "../zone/LiveZone.ts"
 import { ZoneVersions } from "../zone/ZoneVersions.ts"
 import { type NotifyTarget, TransferConfig } from "./TransferConfig.ts"
 
@@ -80,8 +81,14 @@ export const layer = Layer.scopedDiscard(
       for (const zone of zones) {
         // One place: what is pending is that there is news, not each piece of it.
         const news = yield* Queue.dropping<void>(1)
-        yield* versions.onClose(({ added, removed }) => {
-          if ([...added, ...removed].some((change) => zoneOf(byApex, change.key) === zone))
+        const isOf = ({ key }: ContentChange) => zoneOf(byApex, key) === zone
+        yield* versions.onClose((_, difference) => {
+          // Of what is not known to be elsewhere a secondary is told once more than it need be.
+          if (
+            difference === undefined ||
+            difference.added.some(isOf) ||
+            difference.removed.some(isOf)
+          )
             news.unsafeOffer(undefined)
         })
         const tell = Effect.gen(function* () {

@@ -121,7 +121,7 @@ export class Workers extends Context.Tag("dnsmesh/dns/Workers")<
               setup,
               heard: heard(slot)
             })
-            yield* versions.onClose(({ to }) => thread.tell({ _tag: "Serial", serial: to }))
+            yield* versions.onClose((serial) => thread.tell({ _tag: "Serial", serial }))
             thread.tell({ _tag: "Serial", serial: versions.serial() })
             const stuck = Effect.sync(() => thread.silences()).pipe(
               Effect.delay(watch),

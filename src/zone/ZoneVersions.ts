@@ -2,8 +2,9 @@
  * The versions of the zones' content and the SOA serial that names them. A version closes once a
  * second, or when a whole transfer begins, and only when content has changed. Its serial is the
  * second of closing or, where that is not later (RFC 1982) than any serial given out before, the
- * one after; a mark in the store makes that hold over restarts, kills and clocks set back. The
- * latest versions are kept as differences for incremental transfer (RFC 1995).
+ * one after; a mark in the store makes that hold over restarts, kills and clocks set back. From the
+ * first whole transfer on the latest versions are kept as differences for incremental ones
+ * (RFC 1995): before it nobody could ask for any, and they may take 100 MB.
  */
 import { Context, Effect, Layer, Schedule, type Scope } from "effect"
 import { ChangeFeed } from "./ChangeFeed.ts"
@@ -18,12 +19,15 @@ const maxRemembered = 200_000
 /** Serials marked ahead, so that few versions wait for the disk. A kill skips what is left of them. */
 const ahead = 64
 
-export interface ZoneVersion {
-  readonly from: number
-  readonly to: number
-  /** Net changes: no value appears twice. */
+/** Net changes: no value appears twice. */
+export interface Difference {
   readonly removed: ReadonlyArray<ContentChange>
   readonly added: ReadonlyArray<ContentChange>
+}
+
+export interface ZoneVersion extends Difference {
+  readonly from: number
+  readonly to: number
 }
 
 export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
@@ -32,15 +36,18 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
     /** Serial of the version closed last. Synchronous, for the packet path. */
     readonly serial: () => number
     /**
-     * Closes the version under way if it has changes. `read` gets the serial then current, and
-     * sees the zone exactly as that version has it: nothing comes between.
+     * For a whole transfer: closes the version under way if it has changes. `read` gets the serial
+     * then current, and sees the zone exactly as that version has it: nothing comes between.
      */
     readonly close: <A>(read: (serial: number) => A) => Effect.Effect<A>
     /** The versions after `serial`, oldest first; `undefined` when they are not remembered. */
     readonly since: (serial: number) => ReadonlyArray<ZoneVersion> | undefined
-    /** Calls `listener` after each version has closed, until the scope ends. */
+    /**
+     * Calls `listener` after each version has closed, with its serial and, if that is remembered,
+     * what is different in it; until the scope ends.
+     */
     readonly onClose: (
-      listener: (version: ZoneVersion) => void
+      listener: (serial: number, difference: Difference | undefined) => void
     ) => Effect.Effect<void, never, Scope.Scope>
   }
 >() {
@@ -50,10 +57,13 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
       const feed = yield* ChangeFeed
       const store = yield* RecordStore
       const one = yield* Effect.makeSemaphore(1)
-      const listeners = new Set<(version: ZoneVersion) => void>()
+      const listeners = new Set<(serial: number, difference: Difference | undefined) => void>()
       const versions: Array<ZoneVersion> = []
+      let remembers = false
       let remembered = 0
+      /** The version under way; while nothing is remembered it is only known that it has changed. */
       let open = new Map<string, ContentChange>()
+      let changed = false
       // What is held now may be another content than any that a serial has named.
       const last = yield* store.serialMark
       const began = yield* UnixTime.now
@@ -63,7 +73,13 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
       // that is still being looked through holds up no answer.
       let hasMark = false
 
+      const hasChanged = (): boolean => changed || open.size > 0
+
       yield* feed.subscribe(({ content }) => {
+        if (!remembers) {
+          changed ||= content.length > 0
+          return
+        }
         for (const change of content) {
           const id = `${change.key}\n${change.octets}`
           const before = open.get(id)
@@ -79,7 +95,7 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
           yield* store.markSerial(mark)
           hasMark = true
         }
-        if (open.size === 0) return
+        if (!hasChanged()) return
         const wanted = Serial.plus(Serial.next(serial, yield* UnixTime.now), ahead / 2)
         if (!Serial.isLater(wanted, mark)) return
         const marked = Serial.plus(wanted, ahead / 2)
@@ -89,38 +105,52 @@ export class ZoneVersions extends Context.Tag("dnsmesh/zone/ZoneVersions")<
         Effect.catchAll((error) => Effect.logWarning("the zone's serial was not marked", error))
       )
 
-      const closeAt = (now: number): number => {
-        if (open.size === 0) return serial
+      /** What is different in the version that closes as `to`. */
+      const remember = (to: number): Difference => {
         const changes = [...open.values()]
         open = new Map()
         const version: ZoneVersion = {
           from: serial,
-          to: Serial.next(serial, now),
+          to,
           removed: changes.filter((change) => change.kind === "removed"),
           added: changes.filter((change) => change.kind === "added")
         }
-        serial = version.to
         versions.push(version)
         remembered += changes.length
         while (remembered > maxRemembered && versions.length > 1) {
           const oldest = versions.shift()
           if (oldest !== undefined) remembered -= oldest.removed.length + oldest.added.length
         }
-        for (const listener of listeners) listener(version)
+        return version
+      }
+
+      const closeAt = (now: number): number => {
+        if (!hasChanged()) return serial
+        changed = false
+        const to = Serial.next(serial, now)
+        const difference = remembers ? remember(to) : undefined
+        serial = to
+        for (const listener of listeners) listener(serial, difference)
         return serial
       }
 
-      const close = <A>(read: (serial: number) => A) =>
+      const closing = <A>(read: (serial: number) => A) =>
         keepAhead.pipe(
           Effect.zipRight(Effect.map(UnixTime.now, (now) => read(closeAt(now)))),
           one.withPermits(1)
         )
+      const close = <A>(read: (serial: number) => A) =>
+        closing((at) => {
+          // Not before: of the version that has just closed nothing was kept.
+          remembers = true
+          return read(at)
+        })
 
       // The next start then begins where this one has ended.
       yield* Effect.addFinalizer(() =>
         Effect.suspend(() => (hasMark ? Effect.ignore(store.markSerial(serial)) : Effect.void))
       )
-      yield* close(() => undefined).pipe(
+      yield* closing(() => undefined).pipe(
         Effect.repeat(Schedule.spaced("1 second")),
         Effect.forkScoped
       )

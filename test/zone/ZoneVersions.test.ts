@@ -60,6 +60,30 @@ describe("ZoneVersions", () => {
     })
   )
 
+  it.scoped(
+    "remembers what has changed since the first whole transfer, and nothing before it",
+    () =>
+      Effect.gen(function* () {
+        const store = yield* memory
+        yield* at(begin)
+        const { change, changed, versions } = yield* inStore(store, life)
+        const first = versions.serial()
+        yield* change
+        yield* TestClock.adjust("2 seconds")
+        const second = versions.serial()
+        assert.isTrue(isLater(second, first))
+        assert.isUndefined(versions.since(first))
+        const transferred = yield* changed
+        yield* change
+        yield* TestClock.adjust("2 seconds")
+        assert.deepStrictEqual(
+          versions.since(transferred)?.map(({ added, from }) => [from, added.length]),
+          [[transferred, 1]]
+        )
+        assert.isUndefined(versions.since(first))
+      })
+  )
+
   it.scoped("grows over restarts, kills and clocks set back, however fast versions close", () =>
     Effect.gen(function* () {
       const store = yield* memory
