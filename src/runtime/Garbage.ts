@@ -9,12 +9,18 @@ import { setFlagsFromString } from "node:v8"
 import { runInNewContext } from "node:vm"
 import { Effect } from "effect"
 
-/** Holds this thread for tens of milliseconds: once, when it has begun all that it is for. */
-export const collect: Effect.Effect<void> = Effect.sync(() => {
+/** Flags are the process's: another thread that does this at the same moment may get in between. */
+const collector = (): unknown => {
   // A context made while the flag is set carries the collector; nobody else gets to see it.
   setFlagsFromString("--expose-gc")
-  const gc: unknown = runInNewContext("gc")
+  const gc: unknown = runInNewContext("globalThis.gc")
   setFlagsFromString("--no-expose-gc")
+  return gc
+}
+
+/** Holds this thread for tens of milliseconds: once, when it has begun all that it is for. */
+export const collect: Effect.Effect<void> = Effect.sync(() => {
+  const gc = collector() ?? collector()
   // An ordinary collection keeps the nursery at the size it has grown to.
   if (typeof gc === "function") gc({ type: "major", execution: "sync", flavor: "last-resort" })
 })
