@@ -47,6 +47,12 @@ export class Unchecked extends Context.Tag("dnsmesh/sql/Unchecked")<
 const busyTimeout = 2000
 /** Pages that are looked through in a few milliseconds. */
 const quickPages = 2048
+/**
+ * Frames of the WAL after which they are written back. Most pages change again and again, and those
+ * that do not are written back in better order: 64 new rows among a million cost a third less than
+ * with SQLite's 1000 frames (bench/keys.ts), one row a tenth less. It takes 16 MB of disk.
+ */
+const checkpointFrames = 4000
 /** A WAL that grew past this is cut back when it starts over, in octets. */
 const walLimit = 64 * 1024 * 1024
 
@@ -71,6 +77,7 @@ const arm = (connection: Connection) =>
     yield* run(connection, "PRAGMA journal_mode = WAL")
     // The driver's build makes WAL mean NORMAL, which may lose what was acknowledged.
     yield* run(connection, "PRAGMA synchronous = FULL")
+    yield* run(connection, `PRAGMA wal_autocheckpoint = ${checkpointFrames}`)
     yield* run(connection, `PRAGMA journal_size_limit = ${walLimit}`)
   })
 
