@@ -104,9 +104,12 @@ export class Publisher extends Context.Tag("dnsmesh/zone/Publisher")<
         setImmediate(commitGroup)
       }
 
-      const answers = new WriterAnswers(() => {
-        if (!busy) onIdle?.()
-      })
+      const answers = new WriterAnswers(
+        () => {
+          if (!busy) onIdle?.()
+        },
+        (defect) => void run(Effect.logError("a writer met a defect when it was answered", defect))
+      )
 
       const decide = (group: ReadonlyArray<Waiting>, now: number): Decided => {
         const draft = new Draft(zone, now, shares)

@@ -1,8 +1,9 @@
 /**
- * Writers and the way back to them. Invariant: each is told once, and so few in one turn of the
- * event loop that queries need not wait.
+ * Writers and the way back to them. Invariant: each is told once, whatever another makes of what it
+ * is told, and so few in one turn of the event loop that queries need not wait.
  */
 import type { Exit } from "effect"
+import { contained } from "../runtime/Contained.ts"
 import type { Applied, PublishError, WriteRequest } from "./WriteRequest.ts"
 
 /** Writers answered in one turn of the event loop: an answer takes some 50 µs. */
@@ -35,10 +36,15 @@ interface Answer {
 export class WriterAnswers {
   #due: Array<Answer> = []
   readonly #onEmpty: () => void
+  readonly #onDefect: (defect: unknown) => void
 
-  /** `onEmpty` is called when the last that was due has been given in a later turn. */
-  constructor(onEmpty: () => void) {
+  /**
+   * `onEmpty` is called when the last that was due has been given; `onDefect` with what a writer
+   * threw, though it should not.
+   */
+  constructor(onEmpty: () => void, onDefect: (defect: unknown) => void) {
     this.#onEmpty = onEmpty
+    this.#onDefect = onDefect
   }
 
   get isEmpty(): boolean {
@@ -53,7 +59,8 @@ export class WriterAnswers {
   }
 
   #some(): void {
-    for (const { entry, exit } of this.#due.splice(0, answersPerTurn)) entry.tell(exit)
+    for (const { entry, exit } of this.#due.splice(0, answersPerTurn))
+      contained(() => entry.tell(exit), this.#onDefect)
     if (this.isEmpty) this.#onEmpty()
     else setImmediate(() => this.#some())
   }
