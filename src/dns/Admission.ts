@@ -2,7 +2,7 @@
  * The first half of every DNS message's way, on whatever thread: verdict, limiter, and the
  * kernel's answer at once. What cannot be answered at once is handed over. Synchronous.
  */
-import { Effect, Either } from "effect"
+import { Effect } from "effect"
 import { limiterKey } from "../runtime/IpAddress.ts"
 import * as RateLimiter from "../runtime/RateLimiter.ts"
 import { SecurityLog } from "../runtime/SecurityLog.ts"
@@ -76,10 +76,7 @@ export const make = <E extends Exchange>(
     const anyone = yield* limiters(settings, 1)
     const proven = yield* limiters(settings, provenFactor)
     const unlimited = settings.rate <= 0 || settings.burst <= 0
-    const exempt =
-      settings.rateExempt.length === 0
-        ? () => false
-        : Either.getOrElse(TrustedProxies.make(settings.rateExempt), () => () => false)
+    const exempt = TrustedProxies.within(settings.rateExempt)
     let sample = 0
     let limited = 0
 
