@@ -2,17 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { FastCheck } from "effect"
 import { parentKey, toWireKey, unsafeMake } from "../../src/wire/Name.ts"
 import { LiveZone } from "../../src/zone/LiveZone.ts"
-import type { RowChange } from "../../src/zone/RecordStore.ts"
+import { put, remove } from "./Changes.ts"
 
-const put = (owner: string, value: string, expiresAt: number): RowChange => ({
-  _tag: "Put",
-  row: { owner: unsafeMake(owner), value, ttl: 1, createdAt: 0, expiresAt }
-})
-const remove = (owner: string, value: string): RowChange => ({
-  _tag: "Remove",
-  owner: unsafeMake(owner),
-  value
-})
 const key = (name: string) => toWireKey(unsafeMake(name))
 
 describe("LiveZone", () => {

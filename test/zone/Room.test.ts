@@ -12,19 +12,10 @@ import { LiveZone } from "../../src/zone/LiveZone.ts"
 import { Publisher } from "../../src/zone/Publisher.ts"
 import { RecordStore, type RowChange } from "../../src/zone/RecordStore.ts"
 import { WriteGrant } from "../../src/zone/WriteGrant.ts"
+import { put, remove } from "./Changes.ts"
 
 /** A few pages above what an empty zone takes. */
 const limit = 2 ** 20
-
-const put = (owner: string, value: string, expiresAt = 1000): RowChange => ({
-  _tag: "Put",
-  row: { owner: unsafeMake(owner), value, ttl: 1, createdAt: 0, expiresAt }
-})
-const remove = (owner: string, value: string): RowChange => ({
-  _tag: "Remove",
-  owner: unsafeMake(owner),
-  value
-})
 
 const name = fc.oneof(
   { weight: 3, arbitrary: fc.nat({ max: 2000 }).map((n) => `n${n}.mesh.test`) },
